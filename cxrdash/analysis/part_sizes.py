@@ -1,0 +1,155 @@
+"""Whether a test part can carry the claims made on it (METHODS 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxrdash.analysis import intervals
+from cxrdash.analysis.clusters import patient_sums
+from cxrdash.analysis.prevalence import default_unit
+from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.tiers import TIERS, tier
+from cxrdash.errors import CxrdashError
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import AGE_BANDS, Unit, require_unit, select
+from cxrdash.index.store import Index
+from cxrdash.labels.policies import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The part a claim would be tested on, by preference; a dataset without parts is judged as a whole.
+TEST_PARTS = ("test", "valid", "not stated")
+SUBGROUP = ("sex", "view", "age_band")
+_SQL = """
+SELECT split, finding, count(*) AS images, count(DISTINCT patient) AS patients
+FROM selected JOIN patterns USING (pattern) WHERE state = 'positive' GROUP BY ALL ORDER BY ALL
+"""
+
+
+@statistic("Positives and interval widths in each part", method="tiers and widths of METHODS 3.2, 3.5, 3.7", sql=_SQL)
+def test_sizes(
+    index: Index,
+    cohort: Cohort | None = None,
+    *,
+    policy: Policy | str = "as_is",
+    unit: Unit | None = None,
+    sensitivity: float = 0.9,
+    auc: float = 0.85,
+    half_width: float = 0.05,
+) -> pd.DataFrame:
+    """One row per finding and part: positives, negatives, the tier, and how wide the intervals would be.
+
+    Widths are Wilson's at the number of positive (or negative) patients, if sensitivity (or
+    specificity) were ``sensitivity``; ``auc_low`` and ``auc_high`` are Hanley and McNeil's at ``auc``;
+    ``positives_needed`` patients would bring the half-width down to ``half_width``. In a dataset
+    without patients, units stand in for patients.
+    """
+    import pandas as pd
+
+    _check_rates(sensitivity=sensitivity, auc=auc, half_width=half_width)
+    cells = _cells(index, cohort, as_policy(policy), unit, ("split",))
+    people, others = cells["positive_patients"].to_numpy(), cells["negative_patients"].to_numpy()
+    low, high = intervals.wilson(sensitivity * people, people)
+    auc_low, auc_high = intervals.auc_interval(auc, people, others)
+    return pd.DataFrame(
+        {
+            **cells.to_dict("series"),
+            "tier": [tier(n).name for n in people],
+            "tier_text": [tier(n).text for n in people],
+            "assumed": sensitivity,
+            "low": low,
+            "high": high,
+            "half_width": intervals.half_width(people, sensitivity),
+            "half_width_specificity": intervals.half_width(others, sensitivity),
+            "auc_assumed": auc,
+            "auc_low": auc_low,
+            "auc_high": auc_high,
+            "positives_needed": intervals.positives_needed(half_width, sensitivity),
+        }
+    )
+
+
+@statistic("Positive patients per subgroup of each part", method="tiers of METHODS 3.7, cells of 3.8", sql=_SQL)
+def test_subgroups(
+    index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is", unit: Unit | None = None
+) -> pd.DataFrame:
+    """One row per finding, part, sex, view and age band, cells without any patient included.
+
+    The cells are all combinations of the sexes, views and age bands that occur in the cohort; an
+    image of unknown age counts in the band 'unknown'.
+    """
+    cells = _cells(index, cohort, as_policy(policy), unit, ("split", *SUBGROUP))
+    filled = _with_empty_cells(cells, index.finding_names)
+    return filled.assign(tier=[tier(n).name for n in filled["positive_patients"]])
+
+
+def test_part(table: pd.DataFrame) -> str:
+    """Return the part of a ``test_sizes`` table that a claim would be tested on; '' if it has none."""
+    present = list(table["split"].unique())
+    return next((part for part in TEST_PARTS if part in present), present[-1] if present else "")
+
+
+def below(table: pd.DataFrame, patients: int = 50) -> pd.DataFrame:
+    """Return the rows with fewer positive patients than that."""
+    return table[table["positive_patients"] < patients]
+
+
+def tier_names() -> tuple[str, ...]:
+    """Return the names of the tiers, the weakest first."""
+    return tuple(step.name for step in TIERS)
+
+
+def _cells(
+    index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | None, by: tuple[str, ...]
+) -> pd.DataFrame:
+    import pandas as pd
+
+    chosen = unit or default_unit(index)
+    require_unit(index, chosen)
+    # Patients are counted from the units they have; a patient as unit is counted from its images.
+    sums = patient_sums(select(index, cohort), policy, "image" if chosen == "patient" else chosen, by)
+    names = list(index.finding_names)
+    frames = [
+        pd.DataFrame(
+            {
+                "finding": names,
+                **dict(zip(by, level, strict=True)),
+                "unit": chosen,
+                "positive": sums.sums.positives[at].astype(np.int64),
+                "positive_patients": sums.positive_patients[at],
+                "negative": (sums.sums.units[at] - sums.sums.positives[at]).astype(np.int64),
+                "negative_patients": sums.negative_patients[at],
+                "policy": str(policy),
+            }
+        )
+        for at, level in sorted(enumerate(sums.levels), key=lambda item: item[1])
+    ]
+    columns = ["finding", *by, "unit", "positive", "positive_patients", "negative", "negative_patients", "policy"]
+    if not frames:
+        empty = {name: pd.Series(dtype=np.int64 if "itive" in name or "ative" in name else "str") for name in columns}
+        return pd.DataFrame(empty)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _with_empty_cells(cells: pd.DataFrame, findings: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    keys = ["finding", "split", *SUBGROUP]
+    bands = [band for band in AGE_BANDS if band in set(cells["age_band"])]
+    levels = [list(findings), *(sorted(cells[name].unique()) for name in ("split", "sex", "view")), bands]
+    whole = pd.MultiIndex.from_product(levels, names=keys)
+    filled = cells.set_index(keys).reindex(whole)
+    counts = ["positive", "positive_patients", "negative", "negative_patients"]
+    filled[counts] = filled[counts].fillna(0).astype(np.int64)
+    for name in ("unit", "policy"):
+        filled[name] = cells[name].iloc[0] if len(cells) else ""
+    return filled.reset_index()
+
+
+def _check_rates(**rates: float) -> None:
+    for name, rate in rates.items():
+        if not 0 < rate < 1:
+            raise CxrdashError(f"{name} must lie between 0 and 1, not at {rate:g}.", "Write 0.9 for 90%.")

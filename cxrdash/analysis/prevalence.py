@@ -1,0 +1,175 @@
+"""How common each finding is: four states, every policy, intervals that know about repeat imaging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxrdash.analysis.clusters import patient_sums
+from cxrdash.analysis.intervals import ClusteredRates, ClusterSums, clustered, wilson
+from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import BY, LabelTable, Selection, Unit, require_unit, select
+from cxrdash.index.store import Index
+from cxrdash.labels.policies import ALL_POLICIES, Policy
+from cxrdash.labels.states import State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COUNTED_STATES = (State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK, State.NOT_ASSESSED)
+_METHOD = "Wilson interval with the effective n of the patient clusters, METHODS 2.2"
+_SQL = """
+SELECT finding, state, count(*) AS images FROM selected JOIN patterns USING (pattern)
+GROUP BY ALL ORDER BY finding, state
+"""
+
+
+@statistic("Prevalence of each finding", method=_METHOD, sql=_SQL)
+def prevalence(
+    index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is", unit: Unit | None = None
+) -> pd.DataFrame:
+    """One row per finding in card order: units in each recorded state, and the rate under a policy.
+
+    ``positive``, ``uncertain``, ``negative``, ``blank`` and ``not_assessed`` count units as recorded;
+    ``counted`` is the numerator under the policy, ``of`` its denominator, ``rate`` their ratio (NaN
+    where ``of`` is 0). ``low`` and ``high`` allow for several units of one patient; ``low_independent``
+    and ``high_independent`` (plain Wilson) pretend that they are independent.
+    """
+    return _rates(select(index, cohort), as_policy(policy), unit or default_unit(index), ())
+
+
+@statistic("Prevalence by an attribute", method=_METHOD, sql=_SQL)
+def prevalence_by(
+    index: Index,
+    cohort: Cohort | None = None,
+    *,
+    by: str = "view",
+    policy: Policy | str = "as_is",
+    unit: Unit | None = None,
+) -> pd.DataFrame:
+    """The table of ``prevalence`` for each level of split, view, sex or age_band, in a column of that name."""
+    if by not in BY:
+        raise CxrdashError(f"{shown(by)!r} is nothing to split by.", "Use --by " + ", ".join(BY))
+    return _rates(select(index, cohort), as_policy(policy), unit or default_unit(index), (by,))
+
+
+@statistic("Prevalence under every policy", method=_METHOD, sql=_SQL)
+def prevalence_policies(index: Index, cohort: Cohort | None = None, *, unit: Unit | None = None) -> pd.DataFrame:
+    """The table of ``prevalence`` under every uncertainty policy, with the policy in a column."""
+    import pandas as pd
+
+    selection, chosen = select(index, cohort), unit or default_unit(index)
+    return pd.concat([_rates(selection, policy, chosen, ()) for policy in ALL_POLICIES], ignore_index=True)
+
+
+@statistic("Images, patients and effective size per finding", method="direct design effect, METHODS 1.5", sql=_SQL)
+def effective_size(
+    index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is", unit: Unit | None = None
+) -> pd.DataFrame:
+    """Per finding: positive units and patients, and what the units are worth for estimating its prevalence.
+
+    ``effective_n`` independent units would give an interval as wide as the one shown; it belongs to one
+    finding, one unit and this proportion, and is no size of the dataset (METHODS 1.7).
+    """
+    table = prevalence(index, cohort, policy=policy, unit=unit)
+    return table.rename(columns={"counted": "images", "positive_patients": "patients"})[
+        ["finding", "unit", "images", "patients", "of", "rate", "design_effect", "effective_n", "method", "policy"]
+    ]
+
+
+def default_unit(index: Index) -> Unit:
+    """Return the unit that was labelled (METHODS 0.1)."""
+    unit: Unit = index.units[0]  # type: ignore[assignment]
+    return unit
+
+
+def _rates(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    require_unit(selection.index, unit)
+    counts = state_counts(selection.labels(unit, by), by, len(selection.index.findings))
+    names = selection.index.finding_names
+    frames = []
+    patients, rates = _clustered(selection, policy, unit, by, counts)
+    for level, states in counts.items():
+        counted, of = _ratio_parts(states, policy)
+        low, high = wilson(counted, of)
+        table = {
+            **dict(zip(by, level, strict=True)),
+            "finding": list(names),
+            "unit": unit,
+            **{state.label: states[state] for state in COUNTED_STATES},
+            "counted": counted,
+            "of": of,
+            "rate": np.divide(counted, of, out=np.full(len(of), np.nan), where=of > 0),
+            "low": rates[level].low,
+            "high": rates[level].high,
+            "method": rates[level].method,
+            "low_independent": low,
+            "high_independent": high,
+            "design_effect": rates[level].design_effect,
+            "effective_n": rates[level].effective_n,
+            "positive_patients": patients[level],
+            "policy": str(policy),
+        }
+        frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
+
+
+Counts = dict[tuple[str, ...], np.ndarray]
+
+
+def state_counts(table: LabelTable, by: tuple[str, ...], findings: int) -> Counts:
+    """Return, per level, units by state and finding: int64 of shape (5 states by value, findings)."""
+    if not by:
+        return {(): _count(table.states, table.weights, findings)}
+    levels = list(zip(*(table.levels[name].tolist() for name in by), strict=True))
+    rows: dict[tuple[str, ...], list[int]] = {}
+    for at, level in enumerate(levels):
+        rows.setdefault(level, []).append(at)
+    return {level: _count(table.states[rows[level]], table.weights[rows[level]], findings) for level in sorted(rows)} or {
+        tuple("" for _ in by): np.zeros((len(State), findings), dtype=np.int64)
+    }
+
+
+def _count(states: np.ndarray, weights: np.ndarray, findings: int) -> np.ndarray:
+    counts = np.zeros((len(State), findings), dtype=np.int64)
+    for state in State:
+        counts[state] = weights @ (states == state) if len(weights) else 0
+    return counts
+
+
+def _ratio_parts(states: np.ndarray, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
+    """Numerator and denominator of every finding under a policy (METHODS 2.3)."""
+    return states[sorted(policy.positive_states)].sum(axis=0), states[sorted(policy.denominator_states)].sum(axis=0)
+
+
+def _clustered(
+    selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...], counts: Counts
+) -> tuple[dict[tuple[str, ...], np.ndarray], dict[tuple[str, ...], ClusteredRates]]:
+    """Positive patients and clustered rates per level; without patients every unit stands for itself."""
+    patients: dict[tuple[str, ...], np.ndarray] = {}
+    rates: dict[tuple[str, ...], ClusteredRates] = {}
+    known = {}
+    if unit != "patient" and selection.index.counts["patients"]:
+        sums = patient_sums(selection, policy, unit, by)
+        known = {level: at for at, level in enumerate(sums.levels)}
+    for level, states in counts.items():
+        counted, of = _ratio_parts(states, policy)
+        if level in known:
+            at = known[level]
+            patients[level] = sums.positive_patients[at]
+            rates[level] = clustered(_row(sums.sums, at))
+        else:
+            patients[level] = counted if unit == "patient" else np.zeros_like(counted)
+            rates[level] = clustered(ClusterSums.of_independent(of, counted))
+    return patients, rates
+
+
+def _row(sums: ClusterSums, at: int) -> ClusterSums:
+    return ClusterSums(
+        sums.patients[at], sums.units[at], sums.positives[at], sums.sum_x2[at], sums.sum_xm[at], sums.sum_m2[at]
+    )

@@ -1,0 +1,30 @@
+"""Figures from tidy tables: each function takes a DataFrame and a `Look` and only draws."""
+
+from cxrdash.charts.overview import age_histogram, share_bars
+from cxrdash.charts.pairs import combination_chart, pair_matrix
+from cxrdash.charts.patients import ecdf_chart, images_per_patient_chart, lorenz_chart, patients_histogram
+from cxrdash.charts.prevalence import level_dots, policy_dots, rate_intervals, state_bars
+from cxrdash.charts.test_set import subgroup_grid, tier_bars, width_chart
+from cxrdash.charts.theme import Look, export_config
+from cxrdash.charts.timeline import timeline_chart
+
+__all__ = [
+    "Look",
+    "age_histogram",
+    "combination_chart",
+    "ecdf_chart",
+    "export_config",
+    "images_per_patient_chart",
+    "level_dots",
+    "lorenz_chart",
+    "pair_matrix",
+    "patients_histogram",
+    "policy_dots",
+    "rate_intervals",
+    "share_bars",
+    "state_bars",
+    "subgroup_grid",
+    "tier_bars",
+    "timeline_chart",
+    "width_chart",
+]

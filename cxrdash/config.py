@@ -1,0 +1,36 @@
+"""Where cxrdash keeps what it makes: the index and thumbnails (disposable) and reviews (never deleted)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE_VARIABLE = "CXRDASH_CACHE"
+BESIDE_APP = Path(__file__).resolve().parents[1] / "data_cache"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The folders under ``data_cache/``; all writes of cxrdash stay inside ``root``."""
+
+    root: Path
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def thumbs(self) -> Path:
+        return self.root / "thumbs"
+
+    @property
+    def demo(self) -> Path:
+        """The demo dataset's own files, as if downloaded."""
+        return self.root / "demo"
+
+
+def cache(folder: str | Path | None = None) -> Cache:
+    """Return the cache in ``folder``, else in ``CXRDASH_CACHE``, else ``data_cache/`` beside app.py."""
+    chosen = folder or os.environ.get(CACHE_VARIABLE) or BESIDE_APP
+    return Cache(Path(chosen).expanduser().absolute())

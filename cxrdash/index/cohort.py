@@ -1,0 +1,195 @@
+"""Which images count: one frozen object that yields its words, its link and its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal, get_args
+
+from cxrdash.errors import CxrdashError, shown
+
+OnePerPatient = Literal["", "first", "last", "random"]
+OLDEST = 130  # years; no age filter goes beyond it
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A selection of images. Empty fields do not narrow; all fields narrow together.
+
+    ``ages`` are inclusive whole years and drop images of unknown age. ``labels`` is a label
+    expression. ``images_per_patient`` keeps patients with that many images inside the rest of the
+    selection. ``one_per_patient`` then keeps one image each, by the dataset's order or by ``seed``.
+    """
+
+    splits: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ()
+    ages: tuple[int, int] | None = None
+    labels: str = ""
+    patient: str = ""
+    images_per_patient: tuple[int, int] | None = None
+    on_disk: bool = False
+    one_per_patient: OnePerPatient = ""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("ages", "images_per_patient"):
+            bounds = getattr(self, name)
+            if bounds is not None and bounds[0] > bounds[1]:
+                object.__setattr__(self, name, (bounds[1], bounds[0]))
+        if self.one_per_patient not in get_args(OnePerPatient):
+            raise CxrdashError(
+                f"{shown(self.one_per_patient)!r} is no rule for one image per patient.", "Use first, last or random."
+            )
+
+    @property
+    def everything(self) -> bool:
+        """Whether no image is left out."""
+        return replace(self, seed=1) == Cohort()
+
+    @property
+    def narrows_by_labels(self) -> bool:
+        return bool(self.labels.strip())
+
+    def words(self) -> str:
+        """Return the cohort as a phrase without counts: 'images of women aged 40 to 80, PA view'."""
+        people = {("F",): " of women", ("M",): " of men"}.get(self.sexes, "")
+        parts = [f"{_images(self.on_disk)}{people}{self._age_words(bool(people))}"]
+        if self.sexes and not people:
+            parts.append(f"sex {_either(self.sexes)}")
+        if self.views:
+            parts.append(f"{_either(self.views)} view")
+        if self.splits:
+            parts.append(f"{_either(split.replace('_', ' + ') for split in self.splits)} part")
+        if self.narrows_by_labels:
+            parts.append(f"labelled {self.labels}")
+        if self.patient:
+            parts.append("one patient")
+        if self.images_per_patient:
+            parts.append(f"patients with {_range(self.images_per_patient)} images")
+        if self.one_per_patient:
+            parts.append(f"one per patient ({_RULES[self.one_per_patient].format(seed=self.seed)})")
+        return ", ".join(parts)
+
+    def _age_words(self, people: bool) -> str:
+        if self.ages is None:
+            return ""
+        low, high = self.ages
+        aged = f" aged {low} to {high}" if high < OLDEST else f" aged {low} or more"
+        return aged if people else f" of people{aged}"
+
+    def narrow(self, other: Cohort) -> Cohort:
+        """Return the images that are in both cohorts (``other`` names the one-per-patient rule if it has one)."""
+        return Cohort(
+            splits=_common(self.splits, other.splits),
+            views=_common(self.views, other.views),
+            sexes=_common(self.sexes, other.sexes),
+            ages=_overlap(self.ages, other.ages),
+            labels=_both_labels(self.labels, other.labels),
+            patient=other.patient or self.patient,
+            images_per_patient=_overlap(self.images_per_patient, other.images_per_patient),
+            on_disk=self.on_disk or other.on_disk,
+            one_per_patient=other.one_per_patient or self.one_per_patient,
+            seed=self.seed,
+        )
+
+    def to_query(self) -> dict[str, list[str]]:
+        """Return the cohort as link parameters; only what narrows is written."""
+        written: dict[str, list[str]] = {}
+        for name, parameter in PARAMETERS.items():
+            value = getattr(self, name)
+            if value != getattr(Cohort(), name):
+                written[parameter] = _texts(value)
+        return written
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, Sequence[str]]) -> Cohort:
+        """Read back what ``to_query`` wrote; raise CxrdashError for a value that cannot be meant."""
+        values = {name: _parsed(name, list(query[p])) for name, p in PARAMETERS.items() if query.get(p)}
+        return cls(**values)  # type: ignore[arg-type]
+
+    def arguments(self) -> list[str]:
+        """Return the cohort as command-line arguments of ``cxrdash stat``."""
+        words: list[str] = []
+        for parameter, values in self.to_query().items():
+            option = f"--{parameter.replace('_', '-')}"
+            if parameter in ("age", "per_patient_images"):
+                words += [option, "-".join(values)]
+            elif values == ["yes"]:
+                words.append(option)
+            else:
+                words += [word for value in values for word in (option, value)]
+        return words
+
+
+# cohort field -> name in links; the command line uses the same names with dashes
+PARAMETERS = {
+    "splits": "split",
+    "views": "view",
+    "sexes": "sex",
+    "ages": "age",
+    "labels": "labels",
+    "patient": "patient",
+    "images_per_patient": "per_patient_images",
+    "on_disk": "on_disk",
+    "one_per_patient": "one",
+    "seed": "pick_seed",
+}
+_RULES = {"first": "the first", "last": "the last", "random": "drawn with seed {seed}"}
+_NOTHING = "(none in common)"
+
+
+def _images(on_disk: bool) -> str:
+    return "images with a file on disk" if on_disk else "images"
+
+
+def _either(values: Sequence[str] | object) -> str:
+    return " or ".join(values)  # type: ignore[arg-type]
+
+
+def _range(bounds: tuple[int, int]) -> str:
+    low, high = bounds
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    if not one or not other:
+        return one or other
+    return tuple(value for value in one if value in other) or (_NOTHING,)
+
+
+def _overlap(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    if one is None or other is None:
+        return one or other
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    return (low, high) if low <= high else (-1, -1)
+
+
+def _both_labels(one: str, other: str) -> str:
+    if not one.strip() or not other.strip() or one == other:
+        return one.strip() or other.strip()
+    return f"({one}) AND ({other})"
+
+
+def _texts(value: object) -> list[str]:
+    if value is True:
+        return ["yes"]
+    return [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
+
+
+def _parsed(name: str, texts: list[str]) -> object:
+    kind = {field.name: field.type for field in fields(Cohort)}[name]
+    try:
+        if kind == "tuple[str, ...]":
+            return tuple(texts)
+        if kind == "tuple[int, int] | None":
+            low, high = (int(text) for text in texts)
+            return low, high
+        if kind == "int":
+            return int(texts[0])
+    except ValueError:
+        raise CxrdashError(
+            f"The link parameter {PARAMETERS[name]}={shown(','.join(texts))} is not understood.",
+            "Remove it from the link, or set the filter on the page again.",
+        ) from None
+    return texts[0] == "yes" if kind == "bool" else texts[0]

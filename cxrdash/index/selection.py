@@ -1,0 +1,279 @@
+"""A cohort applied to an index: the relations that every statistic reads."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.store import Index
+from cxrdash.labels.expression import And, Atom, Expression, Not, Or, parse
+from cxrdash.labels.states import State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Unit = Literal["image", "study", "patient"]
+AGE_BANDS = ("0-17", "18-39", "40-59", "60-74", "75+", "unknown")  # METHODS 3.8
+
+# Names that a statistic may split a cohort by, and how each is computed.
+BY = {
+    "split": "split",
+    "view": "view",
+    "sex": "sex",
+    "age_band": """CASE WHEN age_years IS NULL THEN 'unknown' WHEN age_years < 18 THEN '0-17'
+        WHEN age_years < 40 THEN '18-39' WHEN age_years < 60 THEN '40-59'
+        WHEN age_years < 75 THEN '60-74' ELSE '75+' END""",
+}
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Distinct label states with how many units carry them.
+
+    ``states`` is int8 of shape (rows, findings) with labels.State values, ``weights`` int64 of shape
+    (rows,) counts units, ``levels`` maps each splitting attribute to an array of shape (rows,).
+    """
+
+    states: np.ndarray
+    weights: np.ndarray
+    levels: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The images of a cohort in one generation of an index."""
+
+    index: Index
+    cohort: Cohort
+
+    @cached_property
+    def expression(self) -> Expression | None:
+        """The cohort's label expression; raises CxrdashError where it cannot be read."""
+        return parse(self.cohort.labels, self.index.finding_names)
+
+    @cached_property
+    def patterns(self) -> np.ndarray | None:
+        """Boolean of shape (patterns,): which patterns match the label expression; None where all do."""
+        if self.expression is None:
+            return None
+        names = {name: at for at, name in enumerate(self.index.finding_names)}
+        return _matching(self.expression, self.index.dictionary, names)
+
+    @cached_property
+    def _parts(self) -> tuple[str, dict[str, Any]]:
+        """The cohort as common table expressions ending in `selected`, with named parameters."""
+        where, parameters = _conditions(self)
+        ctes = [f"filtered AS NOT MATERIALIZED (SELECT * FROM images{where})"]
+        last = "filtered"
+        if self.cohort.images_per_patient:
+            ctes.append(_FREQUENT.format(last=last))
+            parameters |= dict(zip(("fewest", "most"), self.cohort.images_per_patient, strict=True))
+            last = "frequent"
+        if self.cohort.one_per_patient:
+            ctes.append(_ONE[self.cohort.one_per_patient].format(last=last))
+            if self.cohort.one_per_patient == "random":
+                parameters["pick"] = modulus(self.cohort.seed)
+            last = "one_each"
+        ctes.append(f"selected AS NOT MATERIALIZED (SELECT * FROM {last})")
+        return ",\n".join(ctes), parameters
+
+    def statement(self, sql: str) -> str:
+        """Return ``sql`` with the relation `selected` in front; ``sql`` may itself begin with WITH."""
+        ctes, _ = self._parts
+        rest = sql.lstrip()
+        return f"WITH {ctes},\n{rest[5:]}" if rest.startswith("WITH ") else f"WITH {ctes}\n{rest}"
+
+    def parameters(self, extra: dict[str, Any]) -> dict[str, Any]:
+        return {**self._parts[1], **extra}
+
+    def written_out(self, sql: str) -> str:
+        """Return a statement with the cohort's values in place of parameters, to paste into a query.
+
+        For reading and pasting only: what cxrdash itself runs always binds its values.
+        """
+        ctes, parameters = self._parts
+        for name in sorted(parameters, key=len, reverse=True):
+            ctes = ctes.replace(f"${name}", _literal(parameters[name]))
+        rest = textwrap.dedent(sql).strip()
+        return f"WITH {ctes},\n{rest[5:]}" if rest.startswith("WITH ") else f"WITH {ctes}\n{rest}"
+
+    def table(self, sql: str, **extra: Any) -> pd.DataFrame:
+        """Run a statement over `selected` and return its rows as a DataFrame."""
+        return self.index.table(self.statement(sql), self.parameters(extra))
+
+    def arrays(self, sql: str, **extra: Any) -> dict[str, np.ndarray]:
+        """Run a statement over `selected` and return its columns as arrays."""
+        return self.index.arrays(self.statement(sql), self.parameters(extra))
+
+    def rows(self, sql: str, **extra: Any) -> list[tuple[Any, ...]]:
+        """Run a statement over `selected` and return its rows."""
+        return self.index.rows(self.statement(sql), self.parameters(extra))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Images, studies and patients of the cohort, and images whose file is on disk."""
+        if self.cohort.everything:
+            return {name: self.index.counts[name] for name in ("images", "studies", "patients", "on_disk")}
+        found = self.rows(_COUNTS)[0]
+        return dict(zip(("images", "studies", "patients", "on_disk"), map(int, found), strict=True))
+
+    def sentence(self) -> str:
+        """Return the cohort in words with its counts, as it stands above every page."""
+        n, whole = self.counts, self.index.counts
+        images = f"{n['images']:,} of {whole['images']:,} images" if n["images"] != whole["images"] else f"{n['images']:,} images"
+        patients = f", {n['patients']:,} patients" if whole["patients"] else ", patients unknown"
+        words = self.cohort.words() if not self.cohort.everything else "all images"
+        return f"{words}, n = {images}{patients}"
+
+    def patient_sizes(self) -> dict[str, np.ndarray]:
+        """Return arrays size, patients: how many patients have how many images in the cohort."""
+        return self.arrays(_WHOLE_PATIENT_SIZES if self.cohort.everything else _PATIENT_SIZES)
+
+    def labels(self, unit: Unit = "image", by: tuple[str, ...] = ()) -> LabelTable:
+        """Count units by label states, split by the attributes named in ``by`` (keys of BY).
+
+        For study and patient the states are the union over the unit's images in the cohort, by
+        precedence (labels.State).
+        """
+        require_unit(self.index, unit)
+        if unit == "image" or (unit == "study" and self.index.meta["study_labels_constant"]):
+            return self._by_pattern(unit, by)
+        return self._by_union(unit, by)
+
+    def _by_pattern(self, unit: Unit, by: tuple[str, ...]) -> LabelTable:
+        if self.cohort.everything and not by:
+            found = self.index.arrays(_WHOLE_PATTERNS[unit])
+        else:
+            count = "count(*)" if unit == "image" else "count(DISTINCT study)"
+            found = self.arrays(f"SELECT {_columns(by)}pattern, {count}::BIGINT AS units FROM selected GROUP BY ALL")
+        states = self.index.dictionary[found["pattern"]] if len(found["pattern"]) else self.index.dictionary[:0]
+        return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
+
+    def _by_union(self, unit: Unit, by: tuple[str, ...]) -> LabelTable:
+        found = self.arrays(_UNIONS.format(levels=_columns(by), unit=unit, names=_names(by)))
+        states = _from_masks(found["mask"], len(self.index.findings))
+        return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
+
+
+def select(index: Index, cohort: Cohort | None = None) -> Selection:
+    """Apply a cohort to an index; without one, take every image."""
+    return Selection(index, cohort or Cohort())
+
+
+def require_unit(index: Index, unit: str) -> None:
+    """Refuse a unit that the dataset's files do not identify."""
+    if unit not in ("image", "study", "patient"):
+        raise CxrdashError(f"{shown(unit)!r} is not a unit.", "Use image, study or patient.")
+    if unit not in index.units:
+        raise CxrdashError(
+            f"{index.title} does not identify a {unit}, so nothing can be counted by {unit}.",
+            f"Use --unit {' or '.join(index.units)}.",
+        )
+
+
+def modulus(seed: int) -> int:
+    """Return the odd 41-bit modulus whose residues order a sample drawn with ``seed``.
+
+    sample_key is a uniform 64-bit hash, so its residues are uniform and, for different odd moduli,
+    unrelated; one remainder per image is cheaper than hashing again and the same on any machine.
+    """
+    digest = hashlib.blake2b(str(int(seed)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 2**40 + 2**40 | 1
+
+
+def _matching(expression: Expression, states: np.ndarray, column: dict[str, int]) -> np.ndarray:
+    walk: Callable[[Expression], np.ndarray] = lambda item: _matching(item, states, column)  # noqa: E731
+    if isinstance(expression, Atom):
+        return np.asarray(states[:, column[expression.finding]] == expression.state)
+    if isinstance(expression, Not):
+        return ~walk(expression.item)
+    combine = np.logical_and if isinstance(expression, And) else np.logical_or
+    assert isinstance(expression, And | Or)
+    return np.asarray(combine.reduce([walk(item) for item in expression.items]))
+
+
+def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
+    """Return the WHERE clause and its parameters; only filters in force take part."""
+    cohort = selection.cohort
+    parameters: dict[str, Any] = {}
+    clauses: list[str] = []
+    for column, values in (("split", cohort.splits), ("view", cohort.views), ("sex", cohort.sexes)):
+        if values:
+            clauses.append(f"{column} IN $cohort_{column}")
+            parameters[f"cohort_{column}"] = list(values)
+    if cohort.ages:
+        clauses.append("age_years >= $age_low AND age_years < $age_high")
+        parameters |= {"age_low": cohort.ages[0], "age_high": cohort.ages[1] + 1}
+    if selection.patterns is not None:
+        clauses.append("pattern IN (SELECT unnest($patterns))")
+        parameters["patterns"] = np.flatnonzero(selection.patterns).tolist()
+    if cohort.patient:
+        clauses.append("patient_id = $patient_id")
+        parameters["patient_id"] = cohort.patient
+    if cohort.on_disk:
+        clauses.append("on_disk")
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), parameters
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    return str(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"
+
+
+def _columns(by: tuple[str, ...]) -> str:
+    return "".join(f"{BY[name]} AS {name}, " for name in by)
+
+
+def _names(by: tuple[str, ...]) -> str:
+    return "".join(f"{name}, " for name in by)
+
+
+def _from_masks(masks: np.ndarray, findings: int) -> np.ndarray:
+    """Turn bit strings (four blocks of one bit per finding) into states, the highest precedence winning."""
+    if not len(masks):
+        return np.zeros((0, findings), dtype=np.int8)
+    text = "".join(masks.tolist()).encode()
+    bits = (np.frombuffer(text, dtype=np.uint8) == ord("1")).reshape(len(masks), 4, findings)
+    codes = np.array([State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK], dtype=np.int8)
+    return np.max(bits * codes[None, :, None], axis=1).astype(np.int8)
+
+
+_FREQUENT = """frequent AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
+    SELECT patient FROM {last} GROUP BY patient HAVING count(*) BETWEEN $fewest AND $most))"""
+_ONE = {
+    rule: f"""one_each AS NOT MATERIALIZED (SELECT * FROM {{last}} WHERE image IN (
+    SELECT {pick} FROM {{last}} WHERE patient IS NOT NULL GROUP BY patient))"""
+    for rule, pick in {
+        "first": "min(image)",
+        "last": "max(image)",
+        "random": "arg_min(image, sample_key % $pick::UBIGINT)",
+    }.items()
+}
+_COUNTS = """
+SELECT count(*), count(DISTINCT study), count(DISTINCT patient), count(*) FILTER (WHERE on_disk) FROM selected
+"""
+_PATIENT_SIZES = """
+SELECT size, count(*)::BIGINT AS patients FROM (
+    SELECT patient, count(*)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
+GROUP BY size ORDER BY size
+"""
+_WHOLE_PATIENT_SIZES = "SELECT images AS size, count(*)::BIGINT AS patients FROM patients GROUP BY images ORDER BY images"
+_WHOLE_PATTERNS = {
+    "image": "SELECT pattern, images AS units FROM pattern_sizes ORDER BY pattern",
+    "study": "SELECT pattern, studies AS units FROM pattern_sizes WHERE studies > 0 ORDER BY pattern",
+}
+_UNIONS = """
+WITH unions AS (
+    SELECT {levels}{unit}, bit_or(mask) AS mask FROM selected JOIN pattern_sizes USING (pattern)
+    WHERE {unit} IS NOT NULL GROUP BY ALL)
+SELECT {names}mask::VARCHAR AS mask, count(*)::BIGINT AS units FROM unions GROUP BY ALL
+"""

@@ -1,0 +1,197 @@
+"""Reading an index: one locked-down connection per generation, one cursor per query."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from cxrdash.config import Cache
+from cxrdash.errors import CxrdashError
+from cxrdash.index import generations, schema
+from cxrdash.labels.findings import Finding
+from cxrdash.labels.states import SPELLINGS, State
+from cxrdash.sources.card import Card, load_card
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The read connection can touch no file, attach nothing and load nothing: dataset text may hold SQL.
+LOCKED_DOWN: dict[str, Any] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+    "lock_configuration": True,
+}
+
+
+class Index:
+    """One generation of an indexed dataset, open for reading from any number of threads."""
+
+    def __init__(self, generation: generations.Generation) -> None:
+        self.dataset = generation.dataset
+        self.generation = generation.generation
+        self.path = generation.path
+        try:
+            self._con = duckdb.connect(str(generation.path), read_only=True, config=LOCKED_DOWN)
+            found = self.meta["schema_version"]
+        except (duckdb.Error, KeyError, ValueError) as damage:
+            raise self._damaged(damage) from damage
+        if found != schema.SCHEMA_VERSION:
+            raise CxrdashError(
+                f"The index of {self.dataset!r} was built by another version of cxrdash "
+                f"(schema {found}, this version reads {schema.SCHEMA_VERSION}).",
+                f"Rebuild it: python -m cxrdash index {self.roots[0]} --name {self.dataset}",
+            )
+
+    def _damaged(self, damage: Exception) -> CxrdashError:
+        return CxrdashError(
+            f"The index of {self.dataset!r} is damaged: {self.path} ({type(damage).__name__})",
+            "Rebuild it with: python -m cxrdash index FOLDER --name " + self.dataset,
+        )
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor of its own for one query (a shared one would refuse or mix answers)."""
+        return self._con.cursor()
+
+    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Run one statement and return its rows as a DataFrame."""
+        return self._run(sql, parameters).fetchdf()
+
+    def arrays(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+        """Run one statement and return its columns as arrays (no pandas needed)."""
+        return self._run(sql, parameters).fetchnumpy()
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows as tuples."""
+        return self._run(sql, parameters).fetchall()
+
+    def _run(self, sql: str, parameters: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
+        try:
+            return self.cursor().execute(sql, dict(parameters or {}))
+        except (duckdb.IOException, duckdb.InternalException, duckdb.SerializationException) as damage:
+            raise self._damaged(damage) from damage
+
+    def guarded_query(self, sql: str, *, seconds: float, rows: int) -> tuple[pd.DataFrame, bool]:
+        """Run a user's own SELECT with a time and row limit.
+
+        Returns the table and whether rows were cut off. Raises CxrdashError for anything but one
+        SELECT, for SQL that fails, and when the time is up.
+        """
+        statements = duckdb.extract_statements(sql) if sql.strip() else []
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise CxrdashError(
+                "The query must be one SELECT statement.", "The index is read-only; see its tables with SHOW or --schema."
+            )
+        cursor = self.cursor()
+        timer = threading.Timer(seconds, cursor.interrupt)
+        timer.start()
+        try:
+            found = cursor.execute(f"SELECT * FROM ({sql.strip().rstrip(';')}\n) LIMIT {int(rows) + 1}").fetchdf()
+        except duckdb.InterruptException:
+            raise CxrdashError(
+                f"The query was stopped after {seconds:g} seconds.", "Add a WHERE or LIMIT, or raise --seconds."
+            ) from None
+        except duckdb.Error as fault:
+            raise CxrdashError(f"The query failed: {fault}", "Check the names against the schema.") from fault
+        finally:
+            timer.cancel()
+        return found.head(rows), len(found) > rows
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """Facts written at build time (see index.build)."""
+        return {key: json.loads(value) for key, value in self._con.cursor().execute("SELECT * FROM meta").fetchall()}
+
+    @cached_property
+    def card(self) -> Card:
+        """The card of the source this dataset was read by."""
+        return load_card(self.meta["source"])
+
+    @property
+    def title(self) -> str:
+        return str(self.meta["title"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images, studies, patients, on_disk and without_patient of the whole dataset."""
+        return dict(self.meta["counts"])
+
+    @cached_property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that image paths are relative to."""
+        return tuple(Path(root) for root in self.meta["roots"])
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units this dataset can be counted in, the one that was labelled first."""
+        known = ["image", *(["study"] if self.counts["studies"] else []), *(["patient"] if self.counts["patients"] else [])]
+        return tuple(sorted(known, key=lambda unit: unit != self.meta["label_unit"]))
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """The dataset's findings in card order."""
+        rows = self.rows("SELECT finding, source_name, kind, parent, harmonised FROM findings ORDER BY position")
+        return tuple(Finding(*row) for row in rows)
+
+    @cached_property
+    def finding_names(self) -> tuple[str, ...]:
+        return tuple(finding.name for finding in self.findings)
+
+    def levels(self, column: str) -> tuple[str, ...]:
+        """Return the values of split, view or sex that occur, the most frequent first."""
+        return self._levels[column]
+
+    @cached_property
+    def _levels(self) -> dict[str, tuple[str, ...]]:
+        sql = """
+            SELECT 'split' AS name, split AS level, count(*) AS n FROM images GROUP BY split UNION ALL
+            SELECT 'view', view, count(*) FROM images GROUP BY view UNION ALL
+            SELECT 'sex', sex, count(*) FROM images GROUP BY sex ORDER BY n DESC, level
+        """
+        found: dict[str, list[str]] = {"split": [], "view": [], "sex": []}
+        for name, level, _ in self.rows(sql):
+            found[name].append(level)
+        return {name: tuple(levels) for name, levels in found.items()}
+
+    @cached_property
+    def dictionary(self) -> np.ndarray:
+        """States of every pattern: int8 of shape (patterns, findings) holding labels.State values."""
+        patterns = self.rows("SELECT count(*) FROM pattern_sizes")[0][0]
+        states = np.full((patterns, len(self.findings)), State.BLANK, dtype=np.int8)
+        column = {name: at for at, name in enumerate(self.finding_names)}
+        found = self.arrays("SELECT pattern, finding::VARCHAR AS finding, state::VARCHAR AS state FROM patterns")
+        names, name_at = np.unique(found["finding"].astype(str), return_inverse=True)
+        words, word_at = np.unique(found["state"].astype(str), return_inverse=True)
+        columns = np.array([column[name] for name in names], dtype=np.int64)
+        codes = np.array([SPELLINGS[word] for word in words], dtype=np.int8)
+        if len(name_at):
+            states[found["pattern"], columns[name_at]] = codes[word_at]
+        states.setflags(write=False)
+        return states
+
+    def changed_sources(self) -> list[str]:
+        """Return the label files that are gone or differ in size or time from when they were read."""
+        changed = []
+        for file, size, mtime_ns in self.rows("SELECT file, bytes, mtime_ns FROM sources"):
+            try:
+                now = Path(file).stat()
+            except OSError:
+                changed.append(f"{Path(file).name} (not found)")
+                continue
+            if (now.st_size, now.st_mtime_ns) != (size, mtime_ns):
+                changed.append(Path(file).name)
+        return changed
+
+
+def open_index(dataset: str, cache: Cache) -> Index:
+    """Open the current generation of a dataset."""
+    return Index(generations.current(cache, dataset))

@@ -1,0 +1,56 @@
+"""A dataset's card: facts that are not in its files, each with its source, kept as TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxrdash.labels.findings import Finding
+
+CARDS = Path(__file__).parent / "cards"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A count someone published, to check an index against. ``split`` narrows it; '' means the whole."""
+
+    what: str  # images, studies, patients
+    value: int
+    source: str
+    split: str = ""
+    variant: str = ""  # applies only to this variant of the release; '' applies to all
+
+
+@dataclass(frozen=True)
+class Card:
+    """Citation, licence, provenance and vocabulary of a dataset."""
+
+    name: str
+    title: str
+    citation: str
+    licence: str
+    terms: str  # what the licence asks or forbids, in one or two sentences
+    label_provenance: str
+    label_unit: str  # image or study: the thing that was labelled
+    negative_means: str
+    blank_means: str
+    order_source: str  # what orders the images of a patient
+    known_problems: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    published: tuple[Published, ...]
+    synthetic: bool = False
+    share_freely: bool = False  # may images and ids leave the machine at all?
+
+
+def load_card(name: str) -> Card:
+    """Read ``cards/<name>.toml``."""
+    with (CARDS / f"{name}.toml").open("rb") as file:
+        facts = tomllib.load(file)
+    return Card(
+        name=name,
+        known_problems=tuple(facts.pop("known_problems", ())),
+        findings=tuple(Finding(**finding) for finding in facts.pop("finding")),
+        published=tuple(Published(**count) for count in facts.pop("published", ())),
+        **facts,
+    )

@@ -1,0 +1,170 @@
+"""One walk over a dataset's folder, and the one resolver from a path in the index to a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxrdash.errors import CxrdashError, shown
+from cxrdash.sources.base import ImageFile, Inventory
+
+TABLE_ENDS = tuple(f"{table}{packed}" for table in (".csv", ".tsv", ".txt") for packed in ("", ".gz", ".zip"))
+IMAGE_ENDS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff")
+FOREIGN_FOLDERS = {"__MACOSX"}
+DRIVE_OR_URL = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass
+class _Walk:
+    """What has been met so far; one is shared by the walks over all roots."""
+
+    roots: list[Path] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+    images: list[tuple[int, str]] = field(default_factory=list)
+    skipped_links: list[str] = field(default_factory=list)
+    unnameable: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    def inside(self, path: str) -> bool:
+        return any(_within(path, root) for root in self.roots)
+
+
+def take_inventory(root: Path, image_roots: Sequence[Path] = ()) -> Inventory:
+    """Return the tables of ``root`` and the image files of it and of ``image_roots``, sorted.
+
+    Each folder is read once; hidden files and folders are left out, links to folders are never
+    followed, and a further image folder inside another root is not walked twice.
+    Raises CxrdashError where a root is missing, no folder, unreadable, or holds neither tables nor images.
+    """
+    walk = _Walk(roots=[_folder(path) for path in (root, *image_roots)])
+    for number, start in enumerate(walk.roots):
+        if not any(_within(str(start), other) for other in walk.roots[:number]):
+            _walk_root(walk, number, start)
+    if not walk.tables and not walk.images:
+        raise CxrdashError(
+            f"{shown(root)} holds no tables (.csv) and no images.",
+            "Give the folder that the dataset was unpacked into; archives must be unpacked first.",
+        )
+    return Inventory(
+        roots=tuple(walk.roots),
+        tables=tuple(sorted(walk.tables)),
+        images=tuple(ImageFile(number, path) for number, path in sorted(walk.images)),
+        skipped_links=tuple(sorted(walk.skipped_links)),
+        notes=tuple(_notes(walk)),
+    )
+
+
+def _folder(path: Path) -> Path:
+    """Return the real path of a folder the user named, or say why it is none."""
+    if "\0" in str(path):
+        raise CxrdashError(f"'{shown(path)}' is no path.", "Give the path of a folder.")
+    real = Path(os.path.realpath(path.expanduser()))
+    try:
+        if real.is_dir():
+            with os.scandir(real):
+                return real
+        exists = real.exists()
+    except OSError as fault:
+        raise CxrdashError(
+            f"{shown(path)} cannot be read: {fault.strerror}.", "Check the folder's permissions."
+        ) from fault
+    if exists:
+        raise CxrdashError(
+            f"{shown(path)} is a file, not a folder.", f"Give the folder it lies in: {shown(real.parent)}"
+        )
+    raise CxrdashError(f"{shown(path)} does not exist.", "Check the spelling, and that the disk is mounted.")
+
+
+def _walk_root(walk: _Walk, number: int, start: Path) -> None:
+    ahead = [("", str(start))]
+    others = {str(root) for root in walk.roots[:number]}
+    while ahead:
+        prefix, folder = ahead.pop()
+        for entry in _entries(walk, folder):
+            name, relative = entry.name, prefix + entry.name
+            if not _nameable(name):
+                walk.unnameable += 1
+            elif entry.is_symlink() and not walk.inside(os.path.realpath(entry.path)):
+                walk.skipped_links.append(relative)
+            elif entry.is_dir(follow_symlinks=False):
+                if name not in FOREIGN_FOLDERS and entry.path not in others:
+                    ahead.append((f"{relative}/", entry.path))
+            else:
+                _keep(walk, number, entry, relative)
+
+
+def _keep(walk: _Walk, number: int, entry: os.DirEntry[str], relative: str) -> None:
+    lowered = entry.name.lower()
+    if lowered.endswith(IMAGE_ENDS) and entry.is_file():
+        walk.images.append((number, relative))
+    elif number == 0 and lowered.endswith(TABLE_ENDS) and entry.is_file():
+        walk.tables.append(Path(entry.path))
+
+
+def _entries(walk: _Walk, folder: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        walk.unreadable.append(folder)
+
+
+def _nameable(name: str) -> bool:
+    # os.scandir hands bytes that are not UTF-8 over as lone surrogates, which no database can store.
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _notes(walk: _Walk) -> Iterator[str]:
+    if walk.unnameable:
+        yield f"{walk.unnameable:,} files or folders were left out because their names are not valid UTF-8."
+    if walk.unreadable:
+        yield (
+            f"{len(walk.unreadable):,} folders could not be read and were left out, "
+            f"for example {shown(min(walk.unreadable))}."
+        )
+
+
+def resolve(roots: Sequence[Path], root_number: int, relative_path: str) -> Path:
+    """Return the real path of a regular file that lies inside one of ``roots``.
+
+    ``relative_path`` is relative to ``roots[root_number]`` with forward slashes, as the inventory gives it.
+    Raises CxrdashError saying why for every other path, so nothing outside the roots can be opened.
+    """
+    reason = _written_wrong(roots, root_number, relative_path)
+    if not reason:
+        try:
+            real = Path(os.path.realpath(roots[root_number] / relative_path))
+            if not any(_within(str(real), Path(os.path.realpath(root))) for root in roots):
+                reason = "it leads out of the dataset's folders"
+            elif real.is_file():
+                return real
+            else:
+                reason = "it is no regular file" if real.exists() else "there is no such file"
+        except (OSError, ValueError) as fault:
+            reason = getattr(fault, "strerror", None) or "its name is not valid"
+    raise CxrdashError(
+        f"The path '{shown(relative_path)}' was refused: {reason}.",
+        "If the files moved, index the folder again; further image folders are named with --images.",
+    )
+
+
+def _written_wrong(roots: Sequence[Path], root_number: int, relative_path: str) -> str:
+    if not 0 <= root_number < len(roots):
+        return "its folder is not one of the dataset's folders"
+    if not relative_path or "\0" in relative_path:
+        return "it is empty" if not relative_path else "it holds a NUL character"
+    if relative_path.startswith(("/", "\\")):
+        return "it is absolute"
+    if DRIVE_OR_URL.match(relative_path):
+        return "it names a drive or an address"
+    if ".." in re.split(r"[/\\]", relative_path):
+        return "it climbs out with '..'"
+    return ""
+
+
+def _within(path: str, root: Path) -> bool:
+    folder = str(root)
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -1,0 +1,91 @@
+"""Every dataset cxrdash reads, and which of them a folder is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from cxrdash.errors import CxrdashError, shown
+from cxrdash.sources.base import Claim, Headers, Inventory, Source
+from cxrdash.sources.headers import separator_sentence
+from cxrdash.sources.plainfile import opened
+from cxrdash.sources.tablefile import peek_header
+
+# A source's name and the module whose SOURCE it is; a module is imported when its source is asked for.
+SOURCES = {
+    "nih": "cxrdash.sources.nih",
+    "chexpert": "cxrdash.sources.chexpert",
+    "demo": "cxrdash.sources.demo",
+}
+SHOWN_TABLES = 10
+# Folders of report texts hold hundreds of thousands of .txt files; beyond this only lists are opened.
+TEXT_FILES = 1000
+
+
+def source_named(name: str) -> Source:
+    """Return the source of that name. Raises CxrdashError naming the known ones."""
+    if name not in SOURCES:
+        raise CxrdashError(f"There is no source '{shown(name)}'.", f"Known sources: {', '.join(SOURCES)}.")
+    return cast(Source, import_module(SOURCES[name]).SOURCE)
+
+
+def recognise(inventory: Inventory, wanted: str | None) -> tuple[Source, Claim]:
+    """Return the source that reads this folder, by the columns of its tables, and the files it claims.
+
+    ``wanted`` names one source instead of all. Raises CxrdashError where none fits (with the tables
+    found and the columns that came nearest) or more than one does.
+    """
+    sources = [source_named(name) for name in ([wanted] if wanted else SOURCES)]
+    headers = _headers(inventory)
+    claims = [(source, claim) for source in sources if (claim := source.claim(headers)) is not None]
+    if len(claims) > 1:
+        names = [source.name for source, _ in claims]
+        raise CxrdashError(
+            f"{shown(inventory.roots[0])} holds {len(claims)} datasets: {' and '.join(names)}.",
+            f"Choose one with --source, for example --source {names[0]}, or give the folder of one dataset.",
+            details=[_claimed(claim) for _, claim in claims],
+        )
+    if not claims:
+        raise _unknown(inventory, headers, sources)
+    return claims[0]
+
+
+def _headers(inventory: Inventory) -> Headers:
+    texts = sum(".txt" in path.name.lower() for path in inventory.tables)
+    return {
+        path: peek_header(path)
+        for path in inventory.tables
+        if texts <= TEXT_FILES or ".txt" not in path.name.lower() or "list" in path.name.lower()
+    }
+
+
+def _claimed(claim: Claim) -> str:
+    names = ", ".join(path.name for paths in claim.roles.values() for path in paths)
+    return f"{claim.source}: {names}"
+
+
+def _unknown(inventory: Inventory, headers: Headers, sources: list[Source]) -> CxrdashError:
+    near = [sentence for source in sources if (sentence := source.nearest(headers))]
+    odd = [sentence for path, header in headers.items() if (sentence := _oddity(path, header))]
+    names = [shown(path.relative_to(inventory.roots[0])) for path in inventory.tables[:SHOWN_TABLES]]
+    more = len(inventory.tables) - len(names)
+    tables = f"Tables found: {', '.join(names)}{f' and {more:,} more' if more else ''}."
+    known = ", ".join(source.card.title for source in sources)
+    return CxrdashError(
+        f"{shown(inventory.roots[0])} is none of the datasets known here ({known}).",
+        "Give the folder that holds the dataset's label table as it was downloaded.",
+        details=[tables if names else "It holds no tables (.csv).", *near, *odd[:SHOWN_TABLES]],
+    )
+
+
+def _oddity(path: Path, header: tuple[str, ...]) -> str:
+    """Return what keeps a table from being read at all, '' if nothing does."""
+    try:
+        with opened(path) as stream:
+            stream.read(1)
+    except CxrdashError as fault:
+        return f"{fault.message} {fault.hint}"
+    if separator := separator_sentence(header):
+        return f"{path.name} {separator}. Save it separated by commas."
+    return "" if header else f"{path.name} holds no column names that can be read."

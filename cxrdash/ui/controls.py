@@ -1,0 +1,179 @@
+"""The frame around every page: dataset, cohort, policy and unit, all of them in the link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from cxrdash.charts.theme import Look
+from cxrdash.config import cache
+from cxrdash.errors import CxrdashError
+from cxrdash.index import generations
+from cxrdash.index.cohort import OLDEST, Cohort
+from cxrdash.index.selection import Unit, select
+from cxrdash.index.store import Index
+from cxrdash.labels.policies import Policy
+from cxrdash.labels.states import State
+from cxrdash.ui import cache as cached
+from cxrdash.ui.text import safe
+
+OLDEST_SHOWN = 100  # the right end of the age slider stands for "or more"
+UNITS = {"image": "Images", "study": "Studies", "patient": "Patients"}
+POLICIES = {"as_is": "As recorded", "U-Ones": "U-Ones", "U-Zeros": "U-Zeros", "U-Ignore": "U-Ignore"}
+BLANKS = {"negative": "Blank is negative", "excluded": "Blank left out"}
+ONE = {"": "All images", "first": "First image", "last": "Last image", "random": "Random image"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every page is told: what to look at, how to count, and how it should look."""
+
+    index: Index
+    cohort: Cohort
+    policy: Policy
+    unit: Unit
+    look: Look
+    sentence: str
+    counts: dict[str, int]
+
+    def compute(self, name: str, **options: object):  # noqa: ANN201
+        """Return the table of a statistic for this cohort, policy and unit."""
+        cohort = options.pop("cohort", self.cohort)
+        settings = {"policy": self.policy, "unit": self.unit, **options}
+        return cached.compute(name, self.index, cohort, **settings)  # type: ignore[arg-type]
+
+    @property
+    def units(self) -> str:
+        """The unit's plural in lower case."""
+        return UNITS[self.unit].lower()
+
+    @property
+    def empty(self) -> bool:
+        return not self.counts["images"]
+
+    @property
+    def dark(self) -> bool:
+        return self.look.dark
+
+
+def frame() -> Frame:
+    """Return the frame that the shell has set up for this run."""
+    found: Frame = st.session_state["_frame"]
+    return found
+
+
+def set_up() -> Frame:
+    """Draw the controls in the sidebar and return what they say."""
+    presentation = bool(st.session_state.get("present", False))
+    with st.sidebar:
+        index = _dataset()
+        cohort = _cohort_controls(index)
+        policy, unit = _counting_controls(index)
+        st.toggle("Presentation mode", key="present", bind="query-params", help="Large type, no patient identifiers.")
+    cohort = _readable(index, cohort)
+    counts, sentence = cached.counted(index, cohort)
+    look = Look(dark=st.context.theme.type == "dark", presentation=presentation)
+    made = Frame(index, cohort, policy, unit, look, sentence, counts)
+    st.session_state["_frame"] = made
+    return made
+
+
+def _dataset() -> Index:
+    names = generations.datasets(cache())
+    chosen = st.selectbox("Dataset", names, key="ds", bind="query-params")
+    return cached.open_dataset(chosen or names[0])
+
+
+def _cohort_controls(index: Index) -> Cohort:
+    # Keys carry no dataset name, so that a link reads well; values unknown to a dataset are dropped.
+    _forget_unknown(index)
+    st.markdown("**Cohort**")
+    labels = st.text_input(
+        "Labels",
+        key="labels",
+        bind="query-params",
+        placeholder="Effusion AND NOT Infiltration",
+        help="AND, OR, NOT, parentheses; quotes around names with spaces; `Edema:uncertain` for another state.",
+    )
+    chosen = {
+        name: tuple(st.multiselect(label, index.levels(name), key=name, bind="query-params", placeholder="all"))
+        for name, label in (("split", "Part"), ("view", "View position"), ("sex", "Sex"))
+        if len(index.levels(name)) > 1
+    }
+    ages = st.slider("Age in years", 0, OLDEST_SHOWN, (0, OLDEST_SHOWN), key="age", bind="query-params")
+    one = "" if not index.counts["patients"] else st.selectbox(
+        "Images of a patient", list(ONE), format_func=ONE.get, key="one", bind="query-params"
+    )
+    on_disk = st.toggle("Only images on disk", key="on_disk", bind="query-params")
+    return Cohort(
+        splits=chosen.get("split", ()),
+        views=chosen.get("view", ()),
+        sexes=chosen.get("sex", ()),
+        ages=_ages(sorted(ages)),
+        labels=labels.strip(),
+        on_disk=on_disk,
+        one_per_patient=one or "",
+    )
+
+
+def _forget_unknown(index: Index) -> None:
+    for name in ("split", "view", "sex"):
+        known = set(index.levels(name))
+        kept = [value for value in st.session_state.get(name, []) if value in known]
+        if name in st.session_state and kept != list(st.session_state[name]):
+            st.session_state[name] = kept
+
+
+def _ages(bounds: list[int]) -> tuple[int, int] | None:
+    low, high = bounds
+    if (low, high) == (0, OLDEST_SHOWN):
+        return None
+    return low, OLDEST if high == OLDEST_SHOWN else high
+
+
+def _counting_controls(index: Index) -> tuple[Policy, Unit]:
+    st.markdown("**Counting**")
+    unit = st.segmented_control(
+        "Unit", list(index.units), format_func=UNITS.get, default=index.units[0], required=True,
+        key="unit", bind="query-params", help="What one count is. The first is what was labelled.",
+    )  # fmt: skip
+    states = set(index.dictionary.ravel().tolist()) if index.dictionary.size else set()
+    uncertain = blank = None
+    if State.UNCERTAIN in states:
+        uncertain = st.selectbox(
+            "Uncertain labels", list(POLICIES), format_func=POLICIES.get, key="policy", bind="query-params",
+            help="As recorded: a state of its own. U-Ones: counted as positive. U-Zeros: as negative. U-Ignore: left out.",
+        )  # fmt: skip
+    if State.BLANK in states:
+        blank = st.selectbox(
+            "Blank labels", list(BLANKS), format_func=BLANKS.get, key="blank", bind="query-params",
+            help="A blank label was not mentioned. Leaving it out counts only units with a mention.",
+        )  # fmt: skip
+    return Policy(uncertain or "as_is", blank or "negative"), unit or index.units[0]
+
+
+def _readable(index: Index, cohort: Cohort) -> Cohort:
+    """Return the cohort, or without its label expression where that cannot be read (and say so)."""
+    try:
+        select(index, cohort).expression  # noqa: B018
+    except CxrdashError as fault:
+        show_fault(fault)
+        st.caption("The page shows the cohort without the label expression.")
+        return replace(cohort, labels="")
+    return cohort
+
+
+def show_fault(fault: CxrdashError) -> None:
+    """Show what is wrong, where, and what to do: the one place where an error reaches the screen."""
+    lines = [f"**{safe(fault.message)}**", *(safe(line) for line in fault.details[:5]), safe(fault.hint)]
+    more = len(fault.details) - 5
+    if more > 0:
+        lines.insert(-1, f"and {more:,} more")
+    if any(set(line) == {" ", "^"} or line.strip() == "^" for line in fault.details):
+        st.error(lines[0])
+        st.code("\n".join(fault.details), language=None)
+        if fault.hint:
+            st.caption(safe(fault.hint))
+        return
+    st.error("\n\n".join(line for line in lines if line))

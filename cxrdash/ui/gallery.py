@@ -1,0 +1,265 @@
+"""Parts of the gallery: the expression, the seeded draw, tiles, the enlarged view."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from cxrdash.errors import CxrdashError
+from cxrdash.images.thumbnails import Thumbnail, large_png
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.draw import Draw, DrawnImage, details, film_path, searched
+from cxrdash.index.selection import select
+from cxrdash.labels.expression import all_of, format_expression
+from cxrdash.ui import cache as cached
+from cxrdash.ui import doors
+from cxrdash.ui.film_grid import GridFilm
+from cxrdash.ui.controls import Frame, show_fault
+from cxrdash.ui.text import number, plural, safe
+
+SIZES = (18, 32, 100)
+DEFAULT_SIZE = 32
+ACROSS = {18: 6, 32: 8, 100: 12}
+OPENED = "g_image"  # link parameter: the image enlarged
+MINE = ("g_labels", "g_n", "g_seed", "g_one", "g_captions", OPENED)  # parameters that are not narrowing chips
+
+
+def controls(now: Frame) -> Cohort:
+    """Draw the gallery's own controls and return the cohort narrowed by them and by the link."""
+    names = list(now.index.finding_names)
+    normal = next((finding.name for finding in now.index.findings if finding.kind == "normal"), None)
+    text, pick, size, seed, more, check = st.columns([4, 2.6, 2.2, 1.6, 1.7, 1.7], vertical_alignment="bottom")
+    typed = text.text_input(
+        "Labels to show", key="g_labels", bind="query-params", placeholder='Pneumothorax AND NOT "Support Devices"',
+        help="AND, OR, NOT, parentheses; quotes around names with spaces; `Edema:uncertain` for another state.",
+    )  # fmt: skip
+    pick.multiselect("or pick findings", names, key="_picked", on_change=_use_picked, placeholder="all of these")
+    size.segmented_control("Images", list(SIZES), default=DEFAULT_SIZE, required=True, key="g_n", bind="query-params")
+    seed.number_input("Seed", 1, 10**9, value=1, key="g_seed", bind="query-params")
+    more.button("Redraw", on_click=_next_seed, width="stretch", help="The next seed: another random draw.")
+    if normal:
+        check.button(
+            "Spot check", on_click=_spot_check, args=(normal,), width="stretch",
+            help=f"32 random images labelled {normal}: does anything look abnormal?",
+        )  # fmt: skip
+    return _narrowed(now, typed)
+
+
+def _use_picked() -> None:
+    chosen = all_of(st.session_state["_picked"])
+    st.session_state["g_labels"] = format_expression(chosen) if chosen else ""
+
+
+def _next_seed() -> None:
+    st.session_state["g_seed"] = int(st.session_state.get("g_seed", 1)) + 1
+
+
+def _spot_check(normal: str) -> None:
+    chosen = all_of([normal])
+    st.session_state["g_labels"] = format_expression(chosen) if chosen else ""
+    st.session_state["g_n"] = DEFAULT_SIZE
+
+
+def _narrowed(now: Frame, typed: str) -> Cohort:
+    query = {name: st.query_params.get_all(name) for name in st.query_params if name not in MINE}
+    cohort = now.cohort
+    try:
+        cohort = cohort.narrow(doors.narrowing_from(query))
+        narrowed = cohort.narrow(Cohort(labels=typed.strip()))
+        select(now.index, narrowed).expression  # noqa: B018
+    except CxrdashError as fault:
+        show_fault(fault)
+        return cohort
+    return narrowed
+
+
+def draw(now: Frame, cohort: Cohort) -> Draw:
+    """Return the seeded draw that the controls and the link describe."""
+    n = int(st.session_state.get("g_n") or DEFAULT_SIZE)
+    seed = int(st.session_state.get("g_seed") or 1)
+    one = bool(st.session_state.get("g_one", True))
+    return cached.drawn(now.index, cohort, n, seed=seed, one_per_patient=one)
+
+
+def sentence(cohort: Cohort, drawn: Draw) -> str:
+    """Return the headline: how many of how many, of what."""
+    what = cohort.labels or "All images"
+    frame = plural(drawn.of, drawn.frame[:-1])
+    more = f" ({plural(drawn.images, 'image')})" if drawn.frame == "patients" else ""
+    return f"{what}: {len(drawn.films)} random images of {frame}{more}"
+
+
+def narrowing_chips() -> None:
+    """What the link narrows beside the labels, each removable."""
+    others = [name for name in st.query_params if name.startswith(doors.PREFIX) and name not in MINE]
+    if not others:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Only")
+        for name in others:
+            values = ", ".join(st.query_params.get_all(name))
+            label = name.removeprefix(doors.PREFIX).replace("_", " ")
+            st.button(f"{safe(label)}: {safe(values)} ✕", key=f"chip_{name}", on_click=_remove, args=(name,))
+
+
+def _remove(name: str) -> None:
+    st.query_params.pop(name, None)
+
+
+def tiles(now: Frame, drawn: Draw) -> list[GridFilm]:
+    """Return the tiles of a draw; thumbnails come from the store or are made now."""
+    paths = [_path(now, film) for film in drawn.films]
+    present = [path for path in paths if isinstance(path, Path)]
+    found = dict(zip(present, cached.thumbnails(now.index.dataset).get_many(present), strict=True))
+    return [_tile(now, film, path, found) for film, path in zip(drawn.films, paths, strict=True)]
+
+
+def _path(now: Frame, film: DrawnImage) -> Path | str:
+    try:
+        return film_path(now.index, film)
+    except CxrdashError as fault:
+        return fault.message
+
+
+def _tile(now: Frame, film: DrawnImage, path: Path | str, found: dict[Path, Thumbnail]) -> GridFilm:
+    thumbnail = found[path] if isinstance(path, Path) else None
+    hidden = now.look.presentation
+    states = tuple((name, state.label) for name, state in film.states if state.label in ("positive", "uncertain"))
+    described = ", ".join(name if state == "positive" else f"{name} {state}" for name, state in states) or "no positive label"
+    return GridFilm(
+        token=film.image_id,
+        jpeg=thumbnail.jpeg if thumbnail else None,
+        problem=thumbnail.problem if thumbnail else str(path),
+        title="" if hidden else film.image_id.rsplit("/", 4)[-1] if film.image_id.count("/") < 3 else film.image_id,
+        lines=(caption(film),),
+        states=states,
+        alt=f"Chest film, {caption(film)}: {described}",
+    )
+
+
+def caption(film: DrawnImage) -> str:
+    """Return 'F · 58 y · PA'."""
+    age = f"{film.age_years:.0f} y" if film.age_years is not None and film.age_years == film.age_years else "age unknown"
+    return f"{film.sex} · {age} · {film.view}"
+
+
+def missing(now: Frame, drawn: Draw, shown: Sequence[GridFilm]) -> None:
+    """Say how many films could not be shown, where they were looked for, and offer those that can."""
+    absent = sum(film.path is None for film in drawn.films)
+    broken = sum(tile.jpeg is None for tile in shown) - absent
+    if broken:
+        st.caption(f"{plural(broken, 'file')} could not be read; the tile says why.")
+    if not absent:
+        return
+    text, button = st.columns([6, 2], vertical_alignment="center")
+    where = "" if now.look.presentation else f" Looked in: {safe(searched(now.index))}."
+    none = " No image of this dataset is on this disk." if not now.index.counts["on_disk"] else ""
+    text.caption(f"{number(absent)} of these {number(len(drawn.films))} films are not on disk.{none}{where} "
+                 "If they are elsewhere, index again with --images FOLDER.")  # fmt: skip
+    if now.index.counts["on_disk"] and not now.cohort.on_disk:
+        button.button(f"Only the {number(now.index.counts['on_disk'])} on disk", on_click=_only_on_disk, width="stretch", type="primary")
+
+
+def _only_on_disk() -> None:
+    st.session_state["on_disk"] = True
+
+
+def columns(drawn: Draw) -> int:
+    return next(ACROSS[size] for size in SIZES if len(drawn.films) <= size)
+
+
+def captions() -> bool:
+    return bool(st.session_state.get("g_captions", True))
+
+
+def enlarge(now: Frame, drawn: Draw, opened: str | None) -> None:
+    """Show one film large where a tile was clicked or the link names one."""
+    if opened:
+        st.query_params[OPENED] = opened
+    wanted = st.query_params.get(OPENED)
+    place = next((at for at, film in enumerate(drawn.films) if film.image_id == wanted), None)
+    if wanted is None:
+        return
+    if place is None:
+        st.query_params.pop(OPENED, None)
+        return
+    _enlarged(now, drawn, place)
+
+
+def _close() -> None:
+    st.query_params.pop(OPENED, None)
+
+
+@st.dialog("Film", width="large", on_dismiss=_close)
+def _enlarged(now: Frame, drawn: Draw, place: int) -> None:
+    film = drawn.films[place]
+    picture, facts = st.columns([3, 1], gap="medium")
+    path = _path(now, film)
+    with picture:
+        try:
+            if not isinstance(path, Path):
+                raise CxrdashError(f"This film is {path}.", f"Looked in {searched(now.index)}.")
+            st.image(large_png(path), width="stretch", output_format="PNG", alt=f"Chest film, {caption(film)}")
+        except CxrdashError as fault:
+            show_fault(fault)
+    with facts:
+        _facts(now, film)
+        back, on = st.columns(2)
+        back.button("Previous", disabled=place == 0, on_click=_open, args=(drawn.films[place - 1].image_id,), width="stretch")
+        after = drawn.films[min(place + 1, len(drawn.films) - 1)]
+        on.button("Next", disabled=after is film, on_click=_open, args=(after.image_id,), width="stretch")
+        st.caption(f"{place + 1} of {len(drawn.films)} in this draw")
+        if film.patient_id is not None:
+            doors.link(doors.of_patient(film.patient_id), "All images of this patient")
+
+
+def _open(image_id: str) -> None:
+    st.query_params[OPENED] = image_id
+
+
+def _facts(now: Frame, film: DrawnImage) -> None:
+    """Labels in their states, and an allow-list of metadata."""
+    if not now.look.presentation:
+        st.code(film.image_id, language=None, wrap_lines=True)
+    st.markdown(f"**{safe(caption(film))}** · {safe(film.split)}")
+    marks = {"positive": "+", "uncertain": "?", "negative": "−", "not_assessed": "○"}
+    for state in ("positive", "uncertain", "negative", "not_assessed"):
+        names = [name for name, found in film.states if found.label == state]
+        if names and state in ("positive", "uncertain"):
+            st.markdown("\n".join(f"- {marks[state]} **{safe(name)}** {state}" for name in names))
+        elif names:
+            st.caption(f"{marks[state]} {state.replace('_', ' ')}: {safe(', '.join(names))}")
+    known: dict[str, Any] = details(now.index, film.image)
+    if known.get("width") and known["width"] == known["width"]:
+        st.caption(f"Original film {known['width']:.0f} × {known['height']:.0f} pixels")
+    if known.get("images_of_patient") and known["images_of_patient"] == known["images_of_patient"]:
+        st.caption(f"{plural(known['images_of_patient'], 'image')} of this patient in the dataset")
+
+
+def footer(now: Frame, cohort: Cohort, drawn: Draw) -> None:
+    """Toggles, and what makes the draw repeatable."""
+    left, middle, right = st.columns([2, 2, 6], vertical_alignment="center")
+    left.toggle("One image per patient", value=True, key="g_one", bind="query-params")
+    middle.toggle("Captions", value=True, key="g_captions", bind="query-params")
+    _, words = cached.counted(now.index, cohort)
+    right.caption(
+        safe(
+            f"{words} · {len(drawn.films)} of {number(drawn.of)} {drawn.frame} drawn without replacement, seed {drawn.seed} · "
+            f"dataset {now.index.dataset}, generation {now.index.generation}"
+        )
+    )
+    with st.popover("Copy"):
+        whole = replace(cohort, seed=now.cohort.seed)
+        words_of = ["python -m cxrdash sample", now.index.dataset, *map(shlex.quote, whole.arguments())]
+        words_of += [f"-n {len(drawn.films)}", f"--seed {drawn.seed}", f"--per-patient {int(drawn.frame == 'patients')}"]
+        st.caption("Command")
+        st.code(" ".join(words_of), language="bash", wrap_lines=True)
+        st.caption("Link")
+        st.code(st.context.url or "", language=None, wrap_lines=True)
+        st.caption("Image identifiers")
+        st.code("\n".join(film.image_id for film in drawn.films), language=None)

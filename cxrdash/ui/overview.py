@@ -1,0 +1,131 @@
+"""Parts of the overview: worries, composition, load audit, card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cxrdash.ui import doors
+from cxrdash.ui.controls import Frame
+from cxrdash.ui.text import listed, number, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLES = {"part": "Part", "view": "View position", "sex": "Sex", "age": "Age in years"}
+
+
+def sentence(now: Frame) -> str:
+    """Return the headline: the size of the cohort and the first worry."""
+    n = now.counts
+    people = f" of {number(n['patients'])} patients" if n["patients"] else " of an unknown number of patients"
+    return f"{now.index.title}: {number(n['images'])} images{people}"
+
+
+def concerns(now: Frame) -> None:
+    """The findings of the other pages that matter most, each a link to its page."""
+    from cxrdash.ui.shell import page
+
+    st.markdown("**What should worry you**")
+    table = now.compute("concerns")
+    if table.empty:
+        st.caption("Nothing stood out in this cohort.")
+    with st.container(gap="xxsmall"):
+        for row in table.itertuples():
+            mark = ":material/warning:" if row.severity == "warning" else ":material/info:"
+            if row.page == "overview":
+                st.markdown(f"{mark} {safe(row.sentence)}")
+            else:
+                st.page_link(page(row.page), label=safe(row.sentence), icon=mark, query_params={})
+
+
+def composition(now: Frame) -> None:
+    """Images per part, view, sex and age band; a click on a row opens the gallery on it."""
+    table = now.compute("overview")
+    columns = st.columns(len(TITLES), gap="small")
+    for column, (name, title) in zip(columns, TITLES.items(), strict=True):
+        with column:
+            _levels(table[table["attribute"] == name].reset_index(drop=True), name, title)
+    ages = now.compute("ages").iloc[0]
+    if ages["youngest"] == ages["youngest"]:
+        st.caption(
+            f"Age {ages['youngest']:.0f} to {ages['oldest']:.0f}, median {ages['median']:.0f} years; "
+            f"{number(ages['under_18'])} images under 18, {number(ages['unknown'])} of unknown age. "
+            "Shares are of images; select a row to see its images."
+        )
+
+
+def _levels(rows: pd.DataFrame, attribute: str, title: str) -> None:
+    key = f"overview_{attribute}"
+
+    def jump() -> None:
+        chosen = st.session_state[key]["selection"]["rows"]
+        value = rows["level"].iloc[chosen[0]] if chosen else "unknown"
+        if chosen and not (attribute == "age" and value == "unknown"):
+            doors.through(doors.narrowing_of(doors.level("age_band" if attribute == "age" else attribute, value)))
+
+    st.dataframe(
+        rows[["level", "share_of_images", "images"]],
+        key=key, hide_index=True, on_select=jump, selection_mode="single-row",
+        column_config={
+            "level": st.column_config.TextColumn(title),
+            "share_of_images": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1),
+            "images": st.column_config.NumberColumn("Images", format="localized"),
+        },
+    )  # fmt: skip
+
+
+def load_audit(now: Frame) -> None:
+    """Rows read = indexed + set aside, for each file; published counts; what was set aside and why."""
+    index = now.index
+    files = index.table("SELECT file, recognised_as, records, indexed, set_aside, bytes, sha256 FROM sources")
+    files["file"] = [name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1] for name in files["file"]]
+    read, kept, aside = (int(files[name].sum()) for name in ("records", "indexed", "set_aside"))
+    changed = index.changed_sources()
+    with st.expander(
+        f"Load audit: {number(read)} rows read = {number(kept)} indexed + {number(aside)} set aside", expanded=bool(aside)
+    ):
+        if changed:
+            st.warning(f"Changed since the index was built: {safe(listed(changed))}. Run index again.")
+        st.dataframe(files, hide_index=True, key="audit_files")
+        _checks(now)
+        _set_aside(now)
+        for note in index.meta["notes"]:
+            st.caption(safe(note))
+
+
+def _checks(now: Frame) -> None:
+    checks = now.index.table("SELECT what, split, published, found, agrees, source FROM checks ORDER BY split, what")
+    if len(checks):
+        agree = int(checks["agrees"].sum())
+        st.markdown(f"**Published counts:** {agree} of {len(checks)} agree")
+        st.dataframe(checks, hide_index=True, key="audit_checks")
+
+
+def _set_aside(now: Frame) -> None:
+    aside = now.index.table("SELECT file, line, column_name, value, reason, what FROM set_aside ORDER BY what, file, line")
+    if len(aside):
+        st.markdown("**Set aside** (row: the row is not indexed; value: only this value is not used)")
+        st.dataframe(aside.head(1000), hide_index=True, key="audit_set_aside")
+        st.download_button(
+            "All of them as CSV", lambda: aside.to_csv(index=False).encode(), file_name="set-aside.csv", on_click="ignore"
+        )
+
+
+def card(now: Frame) -> None:
+    """Label provenance, licence and citation: facts that are not in the files."""
+    facts = now.index.card
+    with st.expander("Card: where the labels come from, licence, citation, known problems", expanded=False):
+        for title, text in (
+            ("Labels", facts.label_provenance),
+            ("Negative means", facts.negative_means),
+            ("Blank means", facts.blank_means),
+            ("Order of a patient's images", facts.order_source),
+            ("Licence", facts.licence),
+            ("Terms", facts.terms),
+            ("Cite", facts.citation),
+        ):
+            st.markdown(f"**{title}:** {safe(text)}")
+        for problem in facts.known_problems:
+            st.markdown(f"- {safe(problem)}")

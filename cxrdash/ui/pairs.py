@@ -1,0 +1,138 @@
+"""Parts of the co-occurrence page: headline, cells with doors, orders, tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cxrdash.analysis.pairs import clustered_findings, positive_text
+from cxrdash.ui import doors, show
+from cxrdash.ui.controls import Frame
+from cxrdash.ui.text import number, percent, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURES = {
+    "Share given": "conditional", "Count": "count", "Lift": "lift", "Jaccard": "jaccard", "Phi": "phi", "Odds ratio": "odds_ratio",
+}  # fmt: skip
+ORDERS = ("By count", "Clustered", "As in the dataset")
+ENOUGH = 50  # units with both, below which a lift is not worth a headline
+TOP = 24
+
+
+def controls() -> tuple[str, str, str]:
+    """Return the view, the measure and the order chosen."""
+    first, second, third = st.columns([2, 4, 3])
+    view = first.segmented_control(
+        "View", ["Pairs", "Exact combinations"], default="Pairs", required=True, key="c_view", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if view != "Pairs":
+        return view, "count", ORDERS[0]
+    measure = second.segmented_control(
+        "Measure", list(MEASURES), default="Share given", required=True, key="c_measure", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    order = third.segmented_control(
+        "Order", list(ORDERS), default=ORDERS[0], required=True, key="c_order", bind="query-params", label_visibility="collapsed"
+    )
+    return view, MEASURES[measure], order
+
+
+def sentence(now: Frame, pairs: pd.DataFrame) -> str:
+    """Return the headline: the most frequent pair and the one most above chance."""
+    apart = pairs[pairs["finding_a"] < pairs["finding_b"]]
+    if apart.empty or not apart["both"].any():
+        return "No two findings are positive together in this cohort"
+    common = apart.loc[apart["both"].idxmax()]
+    enough = apart[(apart["both"] >= ENOUGH) & apart["lift"].notna()]
+    text = (
+        f"{common['finding_a']} and {common['finding_b']} stand together in {number(common['both'])} {now.units}, "
+        f"{percent(common['conditional'])} of {common['finding_a']}"
+    )
+    if enough.empty:
+        return text
+    tight = enough.loc[enough["lift"].idxmax()]
+    return f"{text}; {tight['finding_a']} and {tight['finding_b']} {tight['lift']:.1f} times as often as by chance"
+
+
+def cells(now: Frame, pairs: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Return the pairs with the value drawn, its text and its door."""
+    column = "both" if measure == "count" else measure
+    tokens = [
+        doors.labelled(positive_text([a, b], now.policy)) for a, b in zip(pairs["finding_a"], pairs["finding_b"], strict=True)
+    ]
+    texts = [_text(value, measure) for value in pairs[column]]
+    return pairs.assign(value=pairs[column].astype("float64"), text=texts, door=tokens)
+
+
+def _text(value: float, measure: str) -> str:
+    if value != value:
+        return ""
+    if measure == "count":
+        return number(value)
+    if measure in ("conditional", "jaccard"):
+        return f"{100 * value:.0f}%" if value >= 0.01 or value == 0 else f"{100 * value:.1f}%"
+    return f"{value:.1f}" if measure != "phi" else f"{value:.2f}"
+
+
+def finding_order(pairs: pd.DataFrame, order: str) -> list[str]:
+    """Return the findings in the order chosen."""
+    own = pairs[pairs["finding_a"] == pairs["finding_b"]]
+    if order == "Clustered":
+        return clustered_findings(pairs)
+    if order == "By count":
+        own = own.sort_values("both", ascending=False, kind="stable")
+    return own["finding_a"].tolist()
+
+
+def pair_link(now: Frame) -> None:
+    """The same doors for the keyboard: choose two findings, follow the link."""
+    names = list(now.index.finding_names)
+    first, second, link = st.columns([2, 2, 3], vertical_alignment="bottom")
+    a = first.selectbox("First finding", names, key="c_first", bind="query-params")
+    b = second.selectbox("Second finding", names, index=min(1, len(names) - 1), key="c_second", bind="query-params")
+    with link:
+        doors.link(doors.labelled(positive_text([a, b], now.policy)), f"Images with {safe(a)} and {safe(b)}")
+
+
+def pair_table(pairs: pd.DataFrame) -> None:
+    """The pairs with all measures, the most frequent first, each pair once."""
+    apart = pairs[pairs["finding_a"] < pairs["finding_b"]].sort_values("both", ascending=False)
+    show.table(
+        apart, key="pairs_table",
+        columns={"finding_a": "A", "finding_b": "B", "both": "Both", "a": "A alone or with B", "b": "B alone or with A", "of": "Of",
+                 "conditional": "B given A", "expected": "Expected", "lift": "Lift", "jaccard": "Jaccard", "phi": "Phi",
+                 "phi_max": "Largest phi", "odds_ratio": "Odds ratio", "odds_low": "95% from ", "odds_high": "to "},
+    )  # fmt: skip
+    st.caption("Expected: units with both if the two were independent. Odds ratio intervals take units for independent.")
+
+
+def top_combinations(now: Frame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the most frequent combinations with doors; under U-Ones an uncertain label is part of the set."""
+    top = table[table["findings"].map(len) > 0].head(TOP)
+    return top.assign(door=[doors.labelled(text) for text in top["labels"]]) if str(now.policy) != "U-Ones" else top.assign(
+        door=[doors.labelled(positive_text(found, now.policy)) for found in top["findings"]]
+    )
+
+
+def names_in(drawn: pd.DataFrame, now: Frame) -> list[str]:
+    """Return the findings that occur in the combinations drawn, in card order."""
+    present = {name for found in drawn["findings"] for name in found}
+    return [name for name in now.index.finding_names if name in present]
+
+
+def combination_sentence(table: pd.DataFrame) -> str:
+    """Return how many exact combinations there are and how much the largest hold."""
+    once = int((table["count"] == 1).sum())
+    head = table.head(10)["share"].sum()
+    return f"{number(len(table))} exact combinations; the ten most frequent hold {percent(head)}; {number(once)} occur once."
+
+
+def combination_table(table: pd.DataFrame) -> None:
+    show.table(
+        table, key="combination_table", height=320,
+        columns={"combination": "Exactly these findings", "count": "Count", "of": "Of", "share": "Share", "labels": "Label expression"},
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Parts of the prevalence page: the headline, orders, doors, the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cxrdash.analysis.pairs import positive_text
+from cxrdash.index.selection import AGE_BANDS
+from cxrdash.labels.expression import Atom, format_expression
+from cxrdash.labels.policies import Policy
+from cxrdash.labels.states import SPELLINGS
+from cxrdash.ui import doors, show
+from cxrdash.ui.controls import Frame
+from cxrdash.ui.text import interval, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATES = ("positive", "uncertain", "negative", "blank", "not_assessed")
+ATTRIBUTES = {"By part": "split", "By view": "view", "By sex": "sex", "By age": "age_band"}
+
+
+def by_count(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings by count, the most frequent first."""
+    return table.sort_values(["counted", "finding"], ascending=[False, True], ignore_index=True)
+
+
+def ordered(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its findings in the order of another."""
+    place = {finding: at for at, finding in enumerate(like["finding"])}
+    return table.sort_values("finding", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+
+
+def sentence(now: Frame, rates: pd.DataFrame, policies: pd.DataFrame) -> str:
+    """Return the headline: the widest disagreement between policies, or the commonest finding."""
+    counted = rates[rates["kind"] == "finding"] if "kind" in rates else rates[rates["finding"] != "No Finding"]
+    top = counted.iloc[0]
+    if policies_matter(policies):
+        spread = policies.groupby("finding", sort=False)["rate"].agg(["min", "max"])
+        spread = spread.loc[(spread["max"] - spread["min"]).idxmax()]
+        return (
+            f"{spread.name} is found in {percent(spread['min'])} or {percent(spread['max'])} of {now.units}, "
+            "depending on what uncertain and blank labels mean"
+        )
+    rare = int((rates["rate"] < 0.02).sum())
+    return (
+        f"{top['finding']} is the commonest finding: {number(top['counted'])} of {number(top['of'])} {now.units}, "
+        f"{percent(top['rate'])} (95% interval {interval(top['low'], top['high'])}); "
+        f"{rare} of {len(rates)} labels are below 2%"
+    )
+
+
+def policies_matter(policies: pd.DataFrame) -> bool:
+    """Whether any finding has another rate under another policy."""
+    spread = policies.groupby("finding")["rate"].agg(["min", "max"])
+    return bool((spread["max"] - spread["min"] > 1e-12).any())
+
+
+def attributes(now: Frame) -> list[str]:
+    """Return the attributes with more than one level in this dataset."""
+    several = {name for name in ("split", "view", "sex") if len(now.index.levels(name)) > 1} | {"age_band"}
+    return [title for title, name in ATTRIBUTES.items() if name in several]
+
+
+def alt(rates: pd.DataFrame) -> str:
+    """Return the chart's takeaway: the commonest and the rarest label."""
+    first, last = rates.iloc[0], rates.iloc[-1]
+    return f"From {first['finding']} ({percent(first['rate'])}) to {last['finding']} ({percent(last['rate'])})"
+
+
+def state_door(finding: str, state: str = "positive") -> str:
+    """Return the door to images in which a finding has a state."""
+    return doors.labelled(format_expression(Atom(finding, SPELLINGS[state])))
+
+
+def with_doors(now: Frame, rates: pd.DataFrame) -> pd.DataFrame:
+    return rates.assign(door=[doors.labelled(positive_text([name], now.policy)) for name in rates["finding"]])
+
+
+def policy_doors(table: pd.DataFrame) -> pd.DataFrame:
+    texts = [
+        positive_text([finding], Policy.parse(policy)) for finding, policy in zip(table["finding"], table["policy"], strict=True)
+    ]
+    return table.assign(door=[doors.labelled(text) for text in texts])
+
+
+def level_doors(now: Frame, table: pd.DataFrame, attribute: str) -> pd.DataFrame:
+    """Return the table with its level in one column and a door per finding and level; tiny levels left out."""
+    known = table[(table["of"] > 0) & (table[attribute] != "unknown")]
+    if attribute == "age_band":
+        rank = {band: at for at, band in enumerate(AGE_BANDS)}
+        place = {finding: at for at, finding in enumerate(dict.fromkeys(known["finding"]))}
+        known = known.sort_values(
+            ["finding", attribute], key=lambda column: column.map(place if column.name == "finding" else rank), kind="stable"
+        )
+    tokens = [
+        doors.level(attribute, level, labels=positive_text([finding], now.policy))
+        for finding, level in zip(known["finding"], known[attribute], strict=True)
+    ]
+    return known.assign(level=known[attribute], door=tokens)
+
+
+def details(now: Frame, result: pd.DataFrame, by: list[str]) -> None:
+    """The numbers behind the chart."""
+    levels = {name: title for title, name in ATTRIBUTES.items() if name in by}
+    columns = {
+        **levels,
+        "finding": "Finding", **({"policy": "Policy"} if result["policy"].nunique() > 1 else {}),
+        "counted": "Counted positive", "of": "Of", "rate": "Rate", "low": "95% from", "high": "to",
+        "positive": "Positive", "uncertain": "Uncertain", "negative": "Negative", "blank": "Blank",
+        "positive_patients": "Positive patients", "effective_n": "Effective n", "method": "Interval",
+    }  # fmt: skip
+    quiet = [name for name in ("uncertain", "blank") if not result[name].any()]
+    show.table(result, key="prevalence_table", columns={k: v for k, v in columns.items() if k not in quiet})
+    st.caption(f"Negative means: {now.index.card.negative_means} Blank means: {now.index.card.blank_means}")

@@ -1,0 +1,152 @@
+"""The app around the pages: their list, the first start, the frame, and faults as messages."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from cxrdash.config import cache
+from cxrdash.errors import CxrdashError
+from cxrdash.index import generations
+from cxrdash.index.lock import BuildRunning
+from cxrdash.ui import controls
+from cxrdash.ui.text import safe
+
+ICON = Path(__file__).with_name("icon.svg")
+ROOT = Path(__file__).resolve().parents[2]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A page in the menu. The file is ``pages/<name>_page.py``; the link path is ``name``."""
+
+    title: str
+    icon: str
+    group: str
+    question: str
+    default: bool = False
+
+
+PAGES = {
+    "overview": PageEntry(
+        "Overview", ":material/summarize:", "Suitability", "What is this dataset, and what should worry me?", default=True
+    ),
+    "patients": PageEntry("Patients", ":material/groups:", "Suitability", "How large is it really?"),
+    "prevalence": PageEntry(
+        "Prevalence", ":material/bar_chart:", "Suitability", "How common is each finding, and according to whom?"
+    ),
+    "test_set": PageEntry("Test set", ":material/rule:", "Suitability", "Is the test part large enough?"),
+    "cooccurrence": PageEntry("Co-occurrence", ":material/grid_on:", "Labels", "Which labels travel together?"),
+    "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
+}
+
+
+def page(name: str) -> st.Page:
+    """Return a page by name, for links and switches."""
+    entry = PAGES[name]
+    return st.Page(
+        ROOT / "pages" / f"{name}_page.py", url_path=name, title=entry.title, icon=entry.icon, default=entry.default, help=entry.question
+    )
+
+
+def main() -> None:
+    """Run the app once: menu, frame, page. A user's error becomes a message, any other one a logged line."""
+    embedded = st.context.is_embedded
+    st.set_page_config(
+        page_title="cxrdash", page_icon=str(ICON), layout="wide",
+        initial_sidebar_state="collapsed" if embedded or _presenting() else "expanded",
+    )  # fmt: skip
+    groups: dict[str, list[st.Page]] = {}
+    for name, entry in PAGES.items():
+        groups.setdefault(entry.group, []).append(page(name))
+    chosen = st.navigation(groups, position="hidden" if embedded else "sidebar")
+    try:
+        _prepare_demo()
+        made = controls.set_up()
+        _style(presentation=made.look.presentation)
+        _banner(made)
+        chosen.run()
+    except CxrdashError as fault:
+        controls.show_fault(fault)
+    _settle()
+
+
+def _presenting() -> bool:
+    return st.query_params.get("present") == "true"
+
+
+def _prepare_demo() -> None:
+    """On a machine without any indexed dataset, make the demo and show how far it is."""
+    if generations.datasets(cache()):
+        return
+    from cxrdash.index.demo import build_demo
+
+    st.markdown("## Preparing the demo dataset")
+    st.caption("Synthetic films and labels, made once on this machine. Your own data: python -m cxrdash index FOLDER")
+    bar = st.progress(0.0)
+    try:
+        build_demo(cache(), progress=lambda share, step: bar.progress(min(share, 1.0), text=safe(step)))
+    except BuildRunning:
+        st.caption("Another window is preparing it.")
+        time.sleep(2)
+    st.rerun()
+
+
+def _banner(made: controls.Frame) -> None:
+    """The cohort as one sentence above every page, and what the reader must know about the index."""
+    if made.index.card.synthetic:
+        st.badge("Synthetic demo data: drawn films, invented patients", icon=":material/science:", color="orange")
+    st.markdown(f":material/filter_alt: {safe(made.sentence)}")
+    if made.index.meta["partial"]:
+        st.warning("Rows that could not be read were left out of this index; see the load audit on the Overview.")
+
+
+def _style(*, presentation: bool) -> None:
+    """Tighter space so that the first screen holds the point; larger type for a shared screen."""
+    size = "22px" if presentation else "16px"
+    st.html(f"""<style>
+    html {{ font-size: {size}; }}
+    [data-testid="stMainBlockContainer"] {{ padding: 3.4rem 2.6rem 3rem; max-width: 1760px; }}
+    [data-testid="stSidebarNavLink"] {{ padding-top: .05rem; padding-bottom: .05rem; }}
+    [data-testid="stSidebarHeader"] {{ height: 2.2rem; margin: 0; padding-top: .2rem; padding-bottom: 0; }}
+    [data-testid="stNavSectionHeader"] {{ padding-top: .3rem; padding-bottom: 0; margin-top: 0; }}
+    [data-testid="stSidebarNavItems"] {{ padding-top: 0; }}
+    [data-testid="stSidebarUserContent"] {{ padding-top: .6rem; }}
+    [data-testid="stMainBlockContainer"] h2 {{ padding: 0 0 .3rem; font-size: 1.7rem; line-height: 1.25; }}
+    [data-testid="stMetricValue"] {{ font-size: 1.55rem; font-variant-numeric: tabular-nums; }}
+    [data-testid="stMetric"] {{ padding: .55rem .9rem; }}
+    [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
+    </style>""")
+
+
+_settled = threading.Event()
+
+
+def _settle() -> None:
+    """After the first paint, import what later pages need and take it out of the collector's sight.
+
+    Streamlit collects garbage after every run; with pandas and Plotly loaded that holds the interpreter
+    for up to a tenth of a second, unless what is loaded for good is frozen.
+    """
+    if _settled.is_set():
+        return
+    _settled.set()
+    threading.Thread(target=_warm, name="warm-imports", daemon=True).start()
+
+
+def _warm() -> None:
+    import pandas  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
+    import scipy.cluster.hierarchy  # noqa: F401
+    import scipy.stats  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    log.info("warm imports done; %d objects frozen", gc.get_freeze_count())

@@ -1,0 +1,127 @@
+"""Parts of the test set page: assumptions, headline, doors, table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cxrdash.analysis.pairs import positive_text
+from cxrdash.analysis.part_sizes import SUBGROUP, below, test_part
+from cxrdash.analysis.tiers import TIERS
+from cxrdash.ui import doors, show
+from cxrdash.ui.controls import Frame
+from cxrdash.ui.text import number, percent, safe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW = 50
+DEFAULTS = {"t_sensitivity": 0.9, "t_auc": 0.85, "t_width": 0.05}
+
+
+def assumptions() -> dict[str, float]:
+    """Return the assumed sensitivity and AUC and the wanted half-width, as the controls below say."""
+    values = {key: float(st.session_state.get(key, default)) for key, default in DEFAULTS.items()}
+    return {"sensitivity": values["t_sensitivity"], "auc": values["t_auc"], "half_width": values["t_width"]}
+
+
+def chosen_part(sizes: pd.DataFrame) -> str:
+    """Return the part to judge: the reader's choice, else the test part."""
+    present = list(sizes["split"].unique())
+    asked = st.session_state.get("t_part")
+    return asked if asked in present else test_part(sizes)
+
+
+def controls(sizes: pd.DataFrame) -> None:
+    """What the interval widths assume."""
+    parts = list(sizes["split"].unique())
+    columns = st.columns(4)
+    columns[0].selectbox("Part to judge", parts, index=parts.index(test_part(sizes)), key="t_part", bind="query-params")
+    for column, (key, label, low, high) in zip(
+        columns[1:],
+        (
+            ("t_sensitivity", "Assumed sensitivity", 0.5, 0.99),
+            ("t_auc", "Assumed AUC", 0.55, 0.99),
+            ("t_width", "Wanted half-width", 0.01, 0.3),
+        ),
+        strict=True,
+    ):
+        column.number_input(label, low, high, value=DEFAULTS[key], step=0.01, key=key, bind="query-params")
+
+
+def of_part(sizes: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Return one part's findings, the fewest positive patients first."""
+    return ordered(sizes[sizes["split"] == part])
+
+
+def ordered(sizes: pd.DataFrame) -> pd.DataFrame:
+    return sizes.sort_values(["positive_patients", "finding"], ascending=[True, True], ignore_index=True)
+
+
+def sentence(rows: pd.DataFrame, part: str) -> str:
+    """Return the headline: how many findings fall below the 50-case line, and the worst of them."""
+    few, worst = below(rows, FEW), rows.iloc[0]
+    where = "dataset (no part is marked as test)" if part == "not stated" else f"{part.replace('_', ' + ')} part"
+    if few.empty:
+        return f"Every finding has at least {FEW} positive patients in the {where}; the fewest is {worst['finding']}, {number(worst['positive_patients'])}"
+    return (
+        f"{len(few)} of {len(rows)} findings have fewer than {FEW} positive patients in the {where}; "
+        f"{worst['finding']} has {number(worst['positive_patients'])}"
+    )
+
+
+def figures(rows: pd.DataFrame, assumed: dict[str, float]) -> list[tuple[str, str, str]]:
+    """Return the key figures: what can and cannot be tested, and what would be needed."""
+    tiers = rows["tier"].value_counts()
+    worst = rows.iloc[0]
+    needed = int(rows["positives_needed"].iloc[0])
+    width = assumed["half_width"]
+    return [
+        ("Cannot be tested", number(tiers.get("blocked", 0)), "Findings without any positive patient in this part."),
+        (f"Below {FEW} patients", number(len(below(rows, FEW))), "The 50-case line: intervals wider than about 9 points."),
+        ("Widest interval", "–" if worst["low"] != worst["low"] else f"±{100 * worst['half_width']:.0f} points",
+         f"{worst['finding']}, at a sensitivity of {percent(worst['assumed'])} in {number(worst['positive_patients'])} patients."),
+        (f"Needed for ±{100 * width:.0f} points", number(needed),
+         f"Positive patients, at a sensitivity of {percent(assumed['sensitivity'])}. "
+         f"{number((rows['positive_patients'] >= needed).sum())} of {len(rows)} findings have them."),
+    ]  # fmt: skip
+
+
+def with_doors(now: Frame, rows: pd.DataFrame) -> pd.DataFrame:
+    tokens = [
+        doors.level("split", split, labels=positive_text([finding], now.policy))
+        for finding, split in zip(rows["finding"], rows["split"], strict=True)
+    ]
+    return rows.assign(door=tokens)
+
+
+def subgroup_doors(now: Frame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with a subgroup name and a door each."""
+    names = [" · ".join(values) for values in cells[list(SUBGROUP)].itertuples(index=False)]
+    tokens = []
+    for row in cells.to_dict("records"):
+        levels = {name: row[name] for name in (*SUBGROUP, "split") if row[name] != "unknown" or name == "sex"}
+        tokens.append(doors.levels(levels, labels=positive_text([row["finding"]], now.policy)))
+    return cells.assign(subgroup=names, door=tokens)
+
+
+def subgroup_sentence(cells: pd.DataFrame) -> str:
+    """Return how many cells are too small or empty."""
+    people = cells["positive_patients"]
+    return safe(
+        f"{number((people < FEW).sum())} of {number(len(cells))} cells (finding by sex, view and age) have fewer than {FEW} "
+        f"positive patients, {number((people < 10).sum())} fewer than 10, {number((people == 0).sum())} none."
+    )
+
+
+def details(rows: pd.DataFrame) -> None:
+    """The numbers behind the chart, and what each tier allows one to say."""
+    columns: dict[str, Any] = {
+        "finding": "Finding", "split": "Part", "positive_patients": "Positive patients", "positive": "Positive",
+        "negative_patients": "Negative patients", "tier": "Tier", "tier_text": "What one may say",
+        "low": "Sensitivity from", "high": "to", "auc_low": "AUC from", "auc_high": "to ", "positives_needed": "Patients needed",
+    }  # fmt: skip
+    shown = rows.assign(auc_low=rows["auc_low"].round(3), auc_high=rows["auc_high"].round(3))
+    show.table(shown, key="test_table", columns=columns)
+    st.caption("Tiers by positive patients: " + safe("; ".join(f"{t.least}+ {t.name}" for t in TIERS[1:])) + ".")
