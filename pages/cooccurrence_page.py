@@ -18,7 +18,11 @@ else:
         name, result = "label_combinations", now.compute("label_combinations")
         drawn = parts.top_combinations(now, result)
         names = parts.names_in(drawn, now)
-        show.chart(combination_chart(drawn, now.look, names, unit=now.units), "combinations", alt=parts.combination_sentence(result))
+        show.chart(
+            combination_chart(drawn, now.look, names, unit=now.units),
+            "combinations",
+            alt=parts.combination_sentence(result),
+        )
         st.caption(parts.combination_sentence(result))
         parts.combination_table(result)
     else:

@@ -19,7 +19,11 @@ else:
     tiles = parts.tiles(now, drawn)
     parts.missing(now, drawn, tiles)
     opened = film_grid(
-        tiles, key="gallery_grid", columns=parts.columns(drawn), show_captions=parts.captions(), presentation=now.look.presentation
+        tiles,
+        key="gallery_grid",
+        columns=parts.columns(drawn),
+        show_captions=parts.captions(),
+        presentation=now.look.presentation,
     )
     parts.enlarge(now, drawn, opened)
     parts.footer(now, cohort, drawn)

@@ -11,10 +11,18 @@ if not show.nothing(now):
     per_patient = n["images"] / n["patients"] if n["patients"] else float("nan")
     show.key_figures(
         [
-            ("Patients", number(n["patients"]) if n["patients"] else "unknown", "Distinct patient identifiers."),
+            (
+                "Patients",
+                number(n["patients"]) if n["patients"] else "unknown",
+                "Distinct patient identifiers.",
+            ),
             ("Studies", number(n["studies"]) if n["studies"] else "not identified", "Distinct studies."),
             ("Images", number(n["images"]), f"{per_patient:.2f} images per patient on average."),
-            ("Images on disk", number(n["on_disk"]), f"Files found for {n['on_disk']:,} of {n['images']:,} images."),
+            (
+                "Images on disk",
+                number(n["on_disk"]),
+                f"Files found for {n['on_disk']:,} of {n['images']:,} images.",
+            ),
         ]
     )
     parts.concerns(now)

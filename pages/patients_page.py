@@ -46,7 +46,12 @@ else:
         show.chart(patients_histogram(bins, now.look), "patients_bars", alt=takeaway)
     elif view == "Lorenz":
         curves = parts.several(now, "lorenz")
-        show.chart(lorenz_chart(curves, now.look), "patients_lorenz", alt=f"Gini {summary['gini']:.3f}", has_doors=False)
+        show.chart(
+            lorenz_chart(curves, now.look),
+            "patients_lorenz",
+            alt=f"Gini {summary['gini']:.3f}",
+            has_doors=False,
+        )
     else:
         sizes["door"] = [parts.door_of(size, view) for size in sizes["images"]]
         drawing = ecdf_chart if view == "At most" else images_per_patient_chart

@@ -14,20 +14,38 @@ else:
     rates = parts.by_count(now.compute("prevalence"))
     policies = now.compute("prevalence_policies")
     show.headline(QUESTION, parts.sentence(now, rates, policies))
-    choices = ["States", "Rates", *(["Policies"] if parts.policies_matter(policies) else []), *parts.attributes(now)]
+    choices = [
+        "States",
+        "Rates",
+        *(["Policies"] if parts.policies_matter(policies) else []),
+        *parts.attributes(now),
+    ]
     view = st.segmented_control(
-        "Chart", choices, default=choices[0], required=True, key="v_chart", bind="query-params", label_visibility="collapsed"
+        "Chart",
+        choices,
+        default=choices[0],
+        required=True,
+        key="v_chart",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     name, result, options = "prevalence", rates, {}
     share = f"Share of {now.units}"
     if view == "States":
         states = rates.assign(door=rates["finding"], of=rates[list(parts.STATES)].sum(axis=1))
-        show.chart(state_bars(states, now.look, unit=now.units), "prevalence_states", alt=parts.alt(rates), refine=parts.state_door)
+        show.chart(
+            state_bars(states, now.look, unit=now.units),
+            "prevalence_states",
+            alt=parts.alt(rates),
+            refine=parts.state_door,
+        )
     elif view == "Rates":
         drawn = parts.with_doors(now, rates).assign(positive=rates["counted"])
         drawn["naive_low"], drawn["naive_high"] = drawn["low_independent"], drawn["high_independent"]
         show.chart(rate_intervals(drawn, now.look, title=share), "prevalence_rates", alt=parts.alt(rates))
-        st.caption("Thick line: interval that allows for several images of one patient. Thin line: as if all were independent.")
+        st.caption(
+            "Thick line: interval that allows for several images of one patient. Thin line: as if all were independent."
+        )
     elif view == "Policies":
         name, result = "prevalence_policies", parts.ordered(policies, rates)
         show.chart(policy_dots(parts.policy_doors(result), now.look), "prevalence_policies", alt=parts.alt(rates))

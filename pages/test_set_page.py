@@ -30,7 +30,11 @@ else:
         cells = now.compute(name)
         result = cells[cells["split"] == part]
         st.markdown(parts.subgroup_sentence(result))
-        show.chart(subgroup_grid(parts.subgroup_doors(now, result), now.look), "test_subgroups", alt=parts.subgroup_sentence(result))
+        show.chart(
+            subgroup_grid(parts.subgroup_doors(now, result), now.look),
+            "test_subgroups",
+            alt=parts.subgroup_sentence(result),
+        )
     else:
         drawn = parts.ordered(sizes) if view == "All parts" else rows
         show.chart(tier_bars(parts.with_doors(now, drawn), now.look), "test_tiers", alt=parts.sentence(rows, part))

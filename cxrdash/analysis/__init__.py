@@ -3,6 +3,7 @@
 from cxrdash.analysis.concerns import concerns
 from cxrdash.analysis.overview import ages, overview
 from cxrdash.analysis.pairs import label_combinations, pair_counts
+from cxrdash.analysis.part_sizes import test_sizes, test_subgroups
 from cxrdash.analysis.patients import (
     concentration_summary,
     held_by,
@@ -13,7 +14,6 @@ from cxrdash.analysis.patients import (
 )
 from cxrdash.analysis.prevalence import effective_size, prevalence, prevalence_by, prevalence_policies
 from cxrdash.analysis.registry import STATISTICS, Statistic, compute, named
-from cxrdash.analysis.part_sizes import test_sizes, test_subgroups
 
 __all__ = [
     "STATISTICS", "Statistic", "ages", "compute", "concentration_summary", "concerns", "effective_size", "held_by",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cxrdash.analysis.intervals import ClusterSums
-from cxrdash.index.selection import BY, Selection, Unit
+from cxrdash.index.selection import BY, Selection
+from cxrdash.index.store import Unit
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
@@ -21,7 +22,10 @@ WITH parts AS (
     SELECT {levels}patient, pattern, {count}::BIGINT AS units FROM selected WHERE patient IS NOT NULL GROUP BY ALL),
 sizes AS (SELECT {names}patient, sum(units)::BIGINT AS m FROM parts GROUP BY ALL)
 """
-_TOTALS = _PARTS + "SELECT {names}count(*)::BIGINT AS k, sum(m)::BIGINT AS n, sum(m * m)::DOUBLE AS m2 FROM sizes GROUP BY ALL"
+_TOTALS = (
+    _PARTS
+    + "SELECT {names}count(*)::BIGINT AS k, sum(m)::BIGINT AS n, sum(m * m)::DOUBLE AS m2 FROM sizes GROUP BY ALL"
+)
 _SUMS = (
     _PARTS
     + """,
@@ -75,7 +79,11 @@ def patient_sums(selection: Selection, policy: Policy, unit: Unit, by: tuple[str
 
 
 def _assembled(
-    selection: Selection, by: tuple[str, ...], base: int, levels: list[Levels], found: tuple[dict[str, Any], dict[str, Any]]
+    selection: Selection,
+    by: tuple[str, ...],
+    base: int,
+    levels: list[Levels],
+    found: tuple[dict[str, Any], dict[str, Any]],
 ) -> PatientSums:
     totals, sums = found
     row = {level: at for at, level in enumerate(levels)}

@@ -48,7 +48,13 @@ def _small_test(index: Index, cohort: Cohort) -> list[Row]:
     table = test_sizes(index, cohort)
     part = test_part(table)
     if part == "not stated":
-        return [("test_set", "warning", "No part of this dataset is marked as a test part; the official lists were not found.")]
+        return [
+            (
+                "test_set",
+                "warning",
+                "No part of this dataset is marked as a test part; the official lists were not found.",
+            )
+        ]
     rows = table[table["split"] == part]
     few = below(rows, FEW)
     if few.empty:
@@ -66,10 +72,12 @@ def _small_test(index: Index, cohort: Cohort) -> list[Row]:
 
 def _shared_patients(index: Index, cohort: Cohort) -> list[Row]:
     del cohort  # a leak is a fact of the whole dataset
-    ((shared,),) = index.rows(
-        "SELECT count(*) FROM patients WHERE len(splits) > 1 AND list_contains(splits, 'test')"
+    ((shared,),) = index.rows("SELECT count(*) FROM patients WHERE len(splits) > 1 AND list_contains(splits, 'test')")
+    return (
+        [("test_set", "warning", f"{shared:,} patients of the test part also have images in another part.")]
+        if shared
+        else []
     )
-    return [("test_set", "warning", f"{shared:,} patients of the test part also have images in another part.")] if shared else []
 
 
 def _load(index: Index, cohort: Cohort) -> list[Row]:
@@ -77,9 +85,21 @@ def _load(index: Index, cohort: Cohort) -> list[Row]:
     rows = dict(index.rows("SELECT what, count(*) FROM set_aside GROUP BY what"))
     found: list[Row] = []
     if rows.get("row"):
-        found.append(("overview", "warning", f"{rows['row']:,} rows were set aside while loading; the load audit lists each."))
+        found.append(
+            (
+                "overview",
+                "warning",
+                f"{rows['row']:,} rows were set aside while loading; the load audit lists each.",
+            )
+        )
     if rows.get("value"):
-        found.append(("overview", "note", f"{rows['value']:,} values were not usable and count as unknown; the load audit lists each."))
+        found.append(
+            (
+                "overview",
+                "note",
+                f"{rows['value']:,} values were not usable and count as unknown; the load audit lists each.",
+            )
+        )
     for what, split, published, count in index.rows(
         "SELECT what, split, published, found FROM checks WHERE NOT agrees ORDER BY ALL"
     ):
@@ -100,7 +120,13 @@ def _no_patients(index: Index, cohort: Cohort) -> list[Row]:
     del cohort
     if index.counts["patients"]:
         return []
-    return [("patients", "warning", "Patients are not identified: intervals take every image for a different patient.")]
+    return [
+        (
+            "patients",
+            "warning",
+            "Patients are not identified: intervals take every image for a different patient.",
+        )
+    ]
 
 
 def _uncertain(index: Index, cohort: Cohort) -> list[Row]:

@@ -256,9 +256,7 @@ def auc_standard_error(auc: ArrayLike, n1: ArrayLike, n0: ArrayLike) -> Array:
     return np.asarray(np.sqrt(np.maximum(variance, 0)))
 
 
-def auc_interval(
-    auc: ArrayLike, n1: ArrayLike, n0: ArrayLike, *, level: float = LEVEL
-) -> tuple[Array, Array]:
+def auc_interval(auc: ArrayLike, n1: ArrayLike, n0: ArrayLike, *, level: float = LEVEL) -> tuple[Array, Array]:
     """Return the interval (low, high) of an AUC on the logit scale; NaN at 0 or 1, or without cases."""
     a = np.asarray(auc, dtype=float)
     with np.errstate(divide="ignore"):

@@ -45,15 +45,32 @@ def overview(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
     found["attribute_place"] = found["attribute"].map(ORDER.index)
     found = found.sort_values(["attribute_place", "place", "level"], kind="stable")
     rows = [
-        (row.attribute, row.level, row.images, _share(row.images, n["images"]), row.patients, _share(row.patients, n["patients"]))
+        (
+            row.attribute,
+            row.level,
+            row.images,
+            _share(row.images, n["images"]),
+            row.patients,
+            _share(row.patients, n["patients"]),
+        )
         for row in found.itertuples()
     ]
     columns = ["attribute", "level", "images", "share_of_images", "patients", "share_of_patients"]
-    types = {"images": "int64", "share_of_images": "float64", "patients": "Int64", "share_of_patients": "float64"}
+    types = {
+        "images": "int64",
+        "share_of_images": "float64",
+        "patients": "Int64",
+        "share_of_patients": "float64",
+    }
     return pd.DataFrame([*totals, *rows], columns=columns).astype(types)
 
 
-_TOTALS = (("images", "images"), ("studies", "studies"), ("patients", "patients"), ("images on disk", "on_disk"))
+_TOTALS = (
+    ("images", "images"),
+    ("studies", "studies"),
+    ("patients", "patients"),
+    ("images on disk", "on_disk"),
+)
 
 
 @statistic("Ages in the cohort", method="discrete median", sql=_AGES)

@@ -10,8 +10,8 @@ from cxrdash.analysis.pair_measures import cluster_order, pair_measures
 from cxrdash.analysis.prevalence import default_unit
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import Unit, select
-from cxrdash.index.store import Index
+from cxrdash.index.selection import select
+from cxrdash.index.store import Index, Unit
 from cxrdash.labels.expression import exactly, format_expression
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
@@ -25,7 +25,7 @@ FROM selected JOIN patterns AS a USING (pattern) JOIN patterns AS b USING (patte
 WHERE a.state = 'positive' AND b.state = 'positive' GROUP BY ALL ORDER BY ALL
 """
 _COMBINATIONS_SQL = """
-SELECT findings, count(*) AS images FROM selected JOIN (
+SELECT findings, count(*) AS images FROM selected LEFT JOIN (
     SELECT pattern, list(finding ORDER BY finding) FILTER (WHERE state = 'positive') AS findings
     FROM patterns GROUP BY pattern) USING (pattern)
 GROUP BY findings ORDER BY images DESC
@@ -105,7 +105,9 @@ def label_combinations(
     kept = order[:top] if top else order
     names = index.finding_names
     lists = [[names[at] for at in np.flatnonzero(sets[row])] for row in kept]
-    rows = [(" + ".join(found) or "(none positive)", found, counts[row]) for found, row in zip(lists, kept, strict=True)]
+    rows = [
+        (" + ".join(found) or "(none positive)", found, counts[row]) for found, row in zip(lists, kept, strict=True)
+    ]
     if rest:
         rows.append(("all other combinations", [], rest))
     frame = pd.DataFrame(rows, columns=["combination", "findings", "count"])
@@ -116,7 +118,7 @@ def label_combinations(
         share=frame["count"].astype(float) / whole if whole else np.nan,
         labels=[*(_exact_text(found, names) for found in lists), *([""] if rest else [])],
         policy=str(chosen),
-    )
+    ).astype({"combination": "str", "labels": "str", "policy": "str"})
 
 
 def _summed(positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.tiers import TIERS, tier
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import AGE_BANDS, Unit, require_unit, select
-from cxrdash.index.store import Index
+from cxrdash.index.selection import AGE_BANDS, require_unit, select
+from cxrdash.index.store import Index, Unit
 from cxrdash.labels.policies import Policy
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_sizes(
             "auc_high": auc_high,
             "positives_needed": intervals.positives_needed(half_width, sensitivity),
         }
-    )
+    ).astype({"tier": "str", "tier_text": "str"})
 
 
 @statistic("Positive patients per subgroup of each part", method="tiers of METHODS 3.7, cells of 3.8", sql=_SQL)
@@ -83,7 +83,7 @@ def test_subgroups(
     """
     cells = _cells(index, cohort, as_policy(policy), unit, ("split", *SUBGROUP))
     filled = _with_empty_cells(cells, index.finding_names)
-    return filled.assign(tier=[tier(n).name for n in filled["positive_patients"]])
+    return filled.assign(tier=[tier(n).name for n in filled["positive_patients"]]).astype({"tier": "str"})
 
 
 def test_part(table: pd.DataFrame) -> str:
@@ -102,9 +102,7 @@ def tier_names() -> tuple[str, ...]:
     return tuple(step.name for step in TIERS)
 
 
-def _cells(
-    index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | None, by: tuple[str, ...]
-) -> pd.DataFrame:
+def _cells(index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | None, by: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
     chosen = unit or default_unit(index)
@@ -127,7 +125,16 @@ def _cells(
         )
         for at, level in sorted(enumerate(sums.levels), key=lambda item: item[1])
     ]
-    columns = ["finding", *by, "unit", "positive", "positive_patients", "negative", "negative_patients", "policy"]
+    columns = [
+        "finding",
+        *by,
+        "unit",
+        "positive",
+        "positive_patients",
+        "negative",
+        "negative_patients",
+        "policy",
+    ]
     if not frames:
         empty = {name: pd.Series(dtype=np.int64 if "itive" in name or "ative" in name else "str") for name in columns}
         return pd.DataFrame(empty)

@@ -134,7 +134,15 @@ def size_bins(table: pd.DataFrame) -> pd.DataFrame:
         low, high = int(edges[at]) + 1, edges[at + 1]
         inside = table[place == at]
         name = f"{low}+" if np.isinf(high) else (str(low) if low == high else f"{low}–{int(high)}")
-        rows.append((name, low, 10**6 if np.isinf(high) else int(high), inside["patients"].sum(), inside["share_of_images"].sum()))
+        rows.append(
+            (
+                name,
+                low,
+                10**6 if np.isinf(high) else int(high),
+                inside["patients"].sum(),
+                inside["share_of_images"].sum(),
+            )
+        )
     return pd.DataFrame(rows, columns=["bin", "low", "high", "patients", "share_of_images"])
 
 
@@ -144,7 +152,11 @@ FROM selected ORDER BY image
 """
 
 
-@statistic("One patient's images in order", method="order as the dataset gives it", sql="SELECT * FROM selected ORDER BY image")
+@statistic(
+    "One patient's images in order",
+    method="order as the dataset gives it",
+    sql="SELECT * FROM selected ORDER BY image",
+)
 def timeline(index: Index, cohort: Cohort | None = None, *, patient: str = "") -> pd.DataFrame:
     """One row per image and finding of a patient, in the dataset's order, with the finding's state.
 
@@ -161,6 +173,7 @@ def timeline(index: Index, cohort: Cohort | None = None, *, patient: str = "") -
         for at, name in enumerate(index.finding_names)
     ]
     table = pd.concat(parts, ignore_index=True) if parts else films
+    table = table.astype({name: "str" for name in ("image_id", "view", "split", "finding", "state")})
     return table.assign(patient_id=chosen).drop(columns="pattern").sort_values(["place", "finding"], kind="stable")
 
 

@@ -11,8 +11,8 @@ from cxrdash.analysis.intervals import ClusteredRates, ClusterSums, clustered, w
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import BY, LabelTable, Selection, Unit, require_unit, select
-from cxrdash.index.store import Index
+from cxrdash.index.selection import BY, LabelTable, Selection, require_unit, select
+from cxrdash.index.store import Index, Unit
 from cxrdash.labels.policies import ALL_POLICIES, Policy
 from cxrdash.labels.states import State
 
@@ -76,14 +76,24 @@ def effective_size(
     """
     table = prevalence(index, cohort, policy=policy, unit=unit)
     return table.rename(columns={"counted": "images", "positive_patients": "patients"})[
-        ["finding", "unit", "images", "patients", "of", "rate", "design_effect", "effective_n", "method", "policy"]
+        [
+            "finding",
+            "unit",
+            "images",
+            "patients",
+            "of",
+            "rate",
+            "design_effect",
+            "effective_n",
+            "method",
+            "policy",
+        ]
     ]
 
 
 def default_unit(index: Index) -> Unit:
     """Return the unit that was labelled (METHODS 0.1)."""
-    unit: Unit = index.units[0]  # type: ignore[assignment]
-    return unit
+    return index.units[0]
 
 
 def _rates(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...]) -> pd.DataFrame:
@@ -130,9 +140,9 @@ def state_counts(table: LabelTable, by: tuple[str, ...], findings: int) -> Count
     rows: dict[tuple[str, ...], list[int]] = {}
     for at, level in enumerate(levels):
         rows.setdefault(level, []).append(at)
-    return {level: _count(table.states[rows[level]], table.weights[rows[level]], findings) for level in sorted(rows)} or {
-        tuple("" for _ in by): np.zeros((len(State), findings), dtype=np.int64)
-    }
+    return {
+        level: _count(table.states[rows[level]], table.weights[rows[level]], findings) for level in sorted(rows)
+    } or {tuple("" for _ in by): np.zeros((len(State), findings), dtype=np.int64)}
 
 
 def _count(states: np.ndarray, weights: np.ndarray, findings: int) -> np.ndarray:
@@ -171,5 +181,10 @@ def _clustered(
 
 def _row(sums: ClusterSums, at: int) -> ClusterSums:
     return ClusterSums(
-        sums.patients[at], sums.units[at], sums.positives[at], sums.sum_x2[at], sums.sum_xm[at], sums.sum_m2[at]
+        sums.patients[at],
+        sums.units[at],
+        sums.positives[at],
+        sums.sum_x2[at],
+        sums.sum_xm[at],
+        sums.sum_m2[at],
     )

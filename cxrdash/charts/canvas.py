@@ -179,8 +179,19 @@ def doors(frame: pd.DataFrame, *fallback: str) -> list[list[Any]]:
 
 
 def still(ink: str | None = None) -> dict[str, Any]:
-    """Return how marks look that were not clicked: as before, where Plotly would fade them."""
-    return {"marker": {"opacity": 1}} | ({"textfont": {"color": ink}} if ink else {})
+    """Return the settings by which a click changes no mark and no text, where Plotly would fade the rest.
+
+    Both keys are needed: with a text colour for the unselected alone plotly.js 4.1 fails on the click.
+    """
+    look: dict[str, Any] = {"marker": {"opacity": 1}} | ({"textfont": {"color": ink}} if ink else {})
+    return {"selected": look, "unselected": look}
+
+
+def doorway(size: int = 9) -> dict[str, Any]:
+    """Return the settings that make the points of a line doors: a line alone cannot be clicked."""
+    unseen = {"marker": {"opacity": 0}}
+    marker = {"size": size, "opacity": 0, "color": CLEAR}
+    return {"mode": "lines+markers", "marker": marker, "selected": unseen, "unselected": unseen}
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _add_bars(figure: go.Figure, cells: Cells, look: Look, ink: str, marker: dic
             hovertext=cells.hovers,
             hoverinfo="text",
             showlegend=False,
-            unselected=still(ink),
+            **still(ink),
         )
     )
 

@@ -66,7 +66,7 @@ def add_dots(
             hoverinfo="text",
             showlegend=series.of > 1,
             cliponaxis=False,
-            unselected=still(),
+            **still(),
         )
     )
 

@@ -41,7 +41,7 @@ def share_bars(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> go.F
                 for level, n, share in zip(frame["level"], frame["images"], frame["share"], strict=True)
             ],
             hoverinfo="text",
-            unselected=still(),
+            **still(),
         )
     )
     top = highest(frame["share"]) or 1.0
@@ -71,7 +71,7 @@ def age_histogram(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> g
                 for band, n in zip(bands, frame["images"], strict=True)
             ],
             hoverinfo="text",
-            unselected=still(),
+            **still(),
         )
     )
     figure.update_layout(bargap=0.08, margin_t=8)

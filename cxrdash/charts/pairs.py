@@ -198,7 +198,7 @@ def _add_combination_bars(
                 for c, n, s in zip(frame["combination"], frame["count"], frame["share"], strict=True)
             ],
             hoverinfo="text",
-            unselected=still(look.text),
+            **still(look.text),
         )
     )
 
@@ -233,7 +233,7 @@ def _add_dot_matrix(figure: go.Figure, frame: pd.DataFrame, look: Look, names: l
             customdata=[tokens[c] for c, _, _ in dots],
             hovertext=[plain(frame["combination"].iloc[c]) or "none of these findings" for c, _, _ in dots],
             hoverinfo="text",
-            unselected=still(),
+            **still(),
         )
     )
 

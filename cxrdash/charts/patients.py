@@ -9,6 +9,7 @@ from cxrdash.charts.canvas import (
     axis,
     count_axis,
     doors,
+    doorway,
     highest,
     note,
     nothing,
@@ -76,7 +77,7 @@ def _add_falling_curve(
         go.Scatter(
             x=shown["images"].tolist(),
             y=shown[column].tolist(),
-            mode="lines",
+            **doorway(),
             line={"shape": "hv", "color": colour, "width": 4 if look.presentation else 2.5},
             name=name,
             customdata=doors(shown, "images"),
@@ -122,7 +123,7 @@ def _add_mark(
             textfont={"size": look.size + 2, "color": colour},
             hoverinfo="skip",
             cliponaxis=False,
-            unselected=still(colour),
+            **still(colour),
         )
     )
 
@@ -160,7 +161,7 @@ def ecdf_chart(
         go.Scatter(
             x=rows["images"].tolist(),
             y=shares,
-            mode="lines",
+            **doorway(),
             line={"shape": "hv", "color": look.accent, "width": 4 if look.presentation else 2.5},
             customdata=doors(rows, "images"),
             hovertext=[
@@ -231,7 +232,7 @@ def _add_lorenz_curve(figure: go.Figure, rows: pd.DataFrame, look: Look, positio
         go.Scatter(
             x=[x for x, _ in pairs],
             y=[y for _, y in pairs],
-            mode="lines",
+            **doorway(),
             name=plain(name),
             line={
                 "color": look.series(position),
@@ -260,7 +261,7 @@ def patients_histogram(frame: pd.DataFrame, look: Look, *, unit: str = "images")
             textfont={"size": look.small, "color": look.text},
             cliponaxis=False,
             customdata=doors(frame, "bin"),
-            unselected=still(look.text),
+            **still(look.text),
             hovertext=[
                 f"{number(n)} patients with {plain(b)} {plain(unit)}"
                 for b, n in zip(frame["bin"], frame["patients"], strict=True)

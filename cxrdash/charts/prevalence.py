@@ -96,7 +96,7 @@ def _add_state(figure: go.Figure, frame: pd.DataFrame, look: Look, state: str, s
                 for f, n, of, s in zip(frame["finding"], counts, frame["of"], shares, strict=True)
             ],
             hoverinfo="text",
-            unselected=still(contrast(colour, look)),
+            **still(contrast(colour, look)),
         )
     )
 

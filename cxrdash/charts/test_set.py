@@ -41,6 +41,8 @@ from cxrdash.charts.theme import (
 TIER_LINES = (10, 30, 50, 100)
 MAIN_LINE = 50
 COUNT_TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+GAP = 0.03
+"""Space between two parts side by side, as a share of the figure."""
 ONE_PART = 0.6
 LOG_START = 0.7
 """Left end of the log axis: a single patient still has a bar."""
@@ -58,11 +60,12 @@ def tier_bars(frame: pd.DataFrame, look: Look) -> go.Figure:
     findings, parts = seen(frame["finding"]), seen(frame["split"])
     alone = len(parts) == 1
     figure = sheet(look, rows_height(look, findings, 112 if alone else 136))
+    width = (1 + GAP) / len(parts) - GAP
     most = max(highest(frame["positive_patients"]), 150.0)
     for position, part in enumerate(parts):
         suffix = "" if position == 0 else str(position + 1)
-        end = (position + 1) / len(parts) - (0.03 if position < len(parts) - 1 else 0)
-        domain = (position / len(parts), end)
+        start = position * (width + GAP)
+        domain = (start, start + width)
         _add_part(figure, frame[frame["split"] == part], look, (findings, suffix), words=alone)
         _tier_axis(figure, look, suffix, domain, most)
         _add_tier_lines(figure, look, suffix, TIER_LINES if alone else (10, 50))
@@ -142,7 +145,7 @@ def _add_part(
             marker={"color": [TIER_COLOURS.get(tier, look.muted) for tier in tiers], "line": {"width": 0}},
             hovertext=_tier_hovers(part, tiers),
             hoverinfo="text",
-            unselected=still(),
+            **still(),
             **shared,
         )
     )
@@ -155,7 +158,7 @@ def _add_part(
             textposition="middle right",
             textfont={"size": look.small, "color": look.text},
             hoverinfo="skip",
-            unselected=still(look.text),
+            **still(look.text),
             **shared,
         )
     )

@@ -63,7 +63,7 @@ def _add_state(
             customdata=doors(part, "image_id", "finding"),
             hovertext=_hovers(part, look),
             hoverinfo="text",
-            unselected=still(ink),
+            **still(ink),
         )
     )
 

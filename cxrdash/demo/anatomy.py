@@ -108,9 +108,10 @@ def make_body(rng: np.random.Generator, *, female: bool, age: float) -> Body:
 
 # Trunks leave the hilum with a direction in degrees (0 lateral, 90 down), a length and a width in mm.
 _TRUNKS = np.array(
-    [(-74, 30, 4.4), (-48, 28, 4.4), (-20, 22, 3.6), (8, 22, 3.6), (36, 34, 5.4), (58, 38, 6.2), (78, 40, 5.4)]
+    [(-74, 30, 4.4), (-48, 28, 4.4), (-20, 22, 3.6), (8, 22, 3.6), (36, 34, 5.4), (58, 38, 6.2),
+     (78, 40, 5.4)]
 )  # fmt: skip
-_THINNEST = 0.8  # mm
+_THINNEST = 0.95  # mm
 
 
 def _grow_vessels(strokes: Strokes, rng: np.random.Generator, body: Body, side: int) -> None:
@@ -152,11 +153,16 @@ def lung(body: Body, side: int, depth: float) -> Points:
     dome = body.dome[0 if side == RIGHT else 1] + depth
     angle = dome + 38 * tall  # the costophrenic angle lies below the dome
     outer = [(wall(body, y), float(y)) for y in np.linspace(-98 * tall, angle - 6, 7)]
-    apex = [(26 * wide, -92 * tall), (36 * wide, -113 * tall), (54 * wide, -121 * tall), (70 * wide, -113 * tall)]
+    apex = [
+        (26 * wide, -92 * tall),
+        (36 * wide, -113 * tall),
+        (54 * wide, -121 * tall),
+        (70 * wide, -113 * tall),
+    ]
     corner = wall(body, angle)
     base = [
-        (corner * 0.985, angle), (corner * 0.9, dome + 17), (corner * 0.72, dome + 3), (corner * 0.52, dome - 1),
-        (corner * 0.34, dome + 4), (20 * wide, dome + 13),
+        (corner * 0.985, angle), (corner * 0.9, dome + 17), (corner * 0.72, dome + 3),
+        (corner * 0.52, dome - 1), (corner * 0.34, dome + 4), (20 * wide, dome + 13),
     ]  # fmt: skip
     inner = [(19.0 * wide, dome + 2), (18.0 * wide, dome - 40), (20 * wide, 10), (24 * wide, -50 * tall)]
     outline = np.vstack([spline(apex + outer, 4), spline(base, 5), spline([*inner, apex[0]], 4)])
@@ -171,8 +177,8 @@ def heart(body: Body, size: float, depth: float) -> Points:
     return loop(
         [
             (-26 * body.wide, top - 14), (6, top - 22), (35 * body.wide, top - 8), (45 * k, 18), (64 * k, 42),
-            (83 * k, floor - 32), (85 * k, floor - 12), (66 * k, floor + 6), (10, floor + 14), (-30 * k, floor + 2),
-            (-44 * k, floor - 22), (-45 * k, floor - 50), (-36 * k, 18),
+            (83 * k, floor - 32), (85 * k, floor - 12), (66 * k, floor + 6), (10, floor + 14),
+            (-30 * k, floor + 2), (-44 * k, floor - 22), (-45 * k, floor - 50), (-36 * k, 18),
         ],
         5,
     )  # fmt: skip
@@ -184,11 +190,12 @@ def great_vessels(body: Body, wider: float) -> Points:
     left = 21 * body.wide + wider
     return np.vstack(
         [
-            spline([(-30 - wider / 2, -140 * t), (-right + 1, -90 * t), (-right, -40), (-right - 2, 0), (-right + 2, 16), (-22, 34)]),
+            spline([(-30 - wider / 2, -140 * t), (-right + 1, -90 * t), (-right, -40),
+                    (-right - 2, 0), (-right + 2, 16), (-22, 34)]),
             spline(
-                [(22, 34), (left + 13, 16), (left + 17, 4), (left + 16, -10), (left + 10, -20), (left + knob * 0.9, -31),
-                 (left + knob * 1.18, -43), (left + knob * 0.95, -55), (left + 5, -66), (left + 2, -90 * t),
-                 (28 + wider / 2, -140 * t)]
+                [(22, 34), (left + 13, 16), (left + 17, 4), (left + 16, -10), (left + 10, -20),
+                 (left + knob * 0.9, -31), (left + knob * 1.18, -43), (left + knob * 0.95, -55),
+                 (left + 5, -66), (left + 2, -90 * t), (28 + wider / 2, -140 * t)]
             ),
         ]
     )  # fmt: skip
@@ -235,13 +242,11 @@ def _shoulder(strokes: Strokes, body: Body, side: int) -> None:
     )  # fmt: skip
     strokes.polygon(blade * mirror, 0.13)
     strokes.line(blade[: len(blade) // 2] * mirror, 2.2, 0.36)
-    arm = np.array([(182, -100), (210, -96), (224, -20), (236, 140), (216, 140), (204, -20)]) * [w, 1]
+    arm = np.array([(182, -100), (210, -96), (224, -20), (244, 300), (222, 300), (204, -20)]) * [w, 1]
     strokes.polygon(arm * mirror, 0.42)
     strokes.polygon(ellipse(195 * w, -104, 21, 23) * mirror, 0.48)
     top = -104 * body.tall + body.clavicle
-    collar = spline(
-        [(16, top + 14), (42, top + 5), (84, top - 6), (118, top - 14), (148, top - 15), (172, top - 8)], 5
-    )
+    collar = spline([(16, top + 14), (42, top + 5), (84, top - 6), (118, top - 14), (148, top - 15), (172, top - 8)], 5)
     half = np.interp(np.linspace(0, 1, len(collar)), [0, 0.12, 0.5, 1], [8.5, 6, 5, 6.5])
     strokes.band(collar * mirror, half, 0.52, 0.8)
 
@@ -254,8 +259,8 @@ def _spine(body: Body) -> Strokes:
         for sign in (-1, 1):
             strokes.line([(x + sign * half, y - 3), (x + sign * (half + 13), y - 6)], 6, 0.12)
         strokes.polygon(
-            loop([(x - half, y - tall), (x, y - tall + 1), (x + half, y - tall), (x + half - 2, y), (x + half, y + tall),
-                  (x, y + tall - 1), (x - half, y + tall), (x - half + 2, y)], 3), 0.26,
+            loop([(x - half, y - tall), (x, y - tall + 1), (x + half, y - tall), (x + half - 2, y),
+                  (x + half, y + tall), (x, y + tall - 1), (x - half, y + tall), (x - half + 2, y)], 3), 0.26,
         )  # fmt: skip
         for sign in (-1, 1):
             strokes.polygon(ellipse(x + sign * 9, y - 2, 2.6, 4.2, 12), 0.40)

@@ -29,7 +29,7 @@ def _tube(layer: Layer, path: Points, width: float) -> None:
     layer.line(path, 1.1, 1.0)
 
 
-def tracheal_tube(scene: Scene, rng: np.random.Generator, side: int) -> None:
+def tracheal_tube(scene: Scene, rng: np.random.Generator, _side: int) -> None:
     tip = -52 + rng.uniform(-14, 8)
     path = spline([(rng.normal(6, 5), -250), (4, -200), (-1, -130), (-2, tip)])
     layer = Layer(scene.pose)
@@ -38,18 +38,18 @@ def tracheal_tube(scene: Scene, rng: np.random.Generator, side: int) -> None:
     scene.boxes.append(Box("Support Devices", np.vstack([path[path[:, 1] > -170] + [8, 0], path[-2:] - [8, 0]])))
 
 
-def feeding_tube(scene: Scene, rng: np.random.Generator, side: int) -> None:
+def feeding_tube(scene: Scene, rng: np.random.Generator, _side: int) -> None:
     dome = scene.body.dome[1]
     path = spline(
-        [(rng.normal(-6, 5), -250), (5, -180), (7, -80), (9, 20), (16, dome - 6), (44, dome + 26), (58, dome + 60),
-         (30, dome + 84)]
+        [(rng.normal(-6, 5), -250), (5, -180), (7, -80), (9, 20), (16, dome - 6), (44, dome + 26),
+         (58, dome + 60), (30, dome + 84)]
     )  # fmt: skip
     layer = Layer(scene.pose)
     layer.line(path, 1.7)
     _plastic(scene, layer)
 
 
-def central_line(scene: Scene, rng: np.random.Generator, side: int) -> None:
+def central_line(scene: Scene, rng: np.random.Generator, _side: int) -> None:
     wide, end = scene.body.wide, rng.uniform(-14, 18)
     if rng.random() < 0.6:
         start = [(-62 * wide, -235), (-46 * wide, -180), (-27 * wide, -125)]
@@ -62,14 +62,17 @@ def central_line(scene: Scene, rng: np.random.Generator, side: int) -> None:
     scene.boxes.append(Box("Support Devices", path[path[:, 1] > -190] + rng.uniform(-3, 3, (1, 2))))
 
 
-def port(scene: Scene, rng: np.random.Generator, side: int) -> None:
+def port(scene: Scene, rng: np.random.Generator, _side: int) -> None:
     wide = scene.body.wide
     x, y = -82 * wide, -58 + rng.normal(0, 6)
     layer = Layer(scene.pose)
     layer.polygon(ellipse(x, y, 10, 9))
     inner = Layer(scene.pose)
     inner.polygon(ellipse(x, y, 5.5, 5))
-    layer.line(spline([(x + 8, y - 4), (-60 * wide, -96), (-30 * wide, -92), (-25 * wide, -40), (-24 * wide, 6)]), 2.0)
+    layer.line(
+        spline([(x + 8, y - 4), (-60 * wide, -96), (-30 * wide, -92), (-25 * wide, -40), (-24 * wide, 6)]),
+        2.0,
+    )
     _plastic(scene, layer, 0.3)
     _metal(scene, inner)
     scene.boxes.append(Box("Support Devices", ellipse(x, y, 13, 12)))
@@ -83,25 +86,24 @@ def pacemaker(scene: Scene, rng: np.random.Generator, side: int) -> None:
     floor = body.dome[1] + scene.stance.depth
     case = Layer(scene.pose)
     shape = spline([(-19, -14), (0, -19), (19, -13), (21, 6), (8, 21), (-12, 20), (-21, 4), (-19, -14)], 4)
-    case.polygon(shape + [x, y], 0.92)
+    case.polygon(shape + np.array([x, y]), 0.92)
     leads = Layer(scene.pose)
     bend = [(x - side * 6, y - 17), (70 * side, -98), (18 * side, -96), (-22, -66), (-29, 0)]
     leads.line(spline([*bend, (-30, floor - 44), (4, floor - 16), (50 * k, floor - 10)]), 1.5)
     leads.line(spline([*bend, (-38, floor - 62), (-26, floor - 50)]), 1.5)
-    for tip in ((50 * k, floor - 10), (-26, floor - 50)):
-        leads.polygon(ellipse(*tip, 2.6, 2.2, 12))
+    for tip_x, tip_y in ((50 * k, floor - 10), (-26.0, floor - 50)):
+        leads.polygon(ellipse(tip_x, tip_y, 2.6, 2.2, 12))
     _metal(scene, case)
-    leads_field = leads.field()
-    np.maximum(scene.metal, 1.36 * leads_field, out=scene.metal)
+    np.maximum(scene.metal, 1.36 * leads.field(), out=scene.metal)
     scene.boxes.append(Box("Support Devices", ellipse(x, y, 25, 25)))
 
 
-def monitor_wires(scene: Scene, rng: np.random.Generator, side: int) -> None:
+def monitor_wires(scene: Scene, rng: np.random.Generator, _side: int) -> None:
     layer, discs = Layer(scene.pose), Layer(scene.pose)
     wide = scene.body.wide
     spots = [(-112, -92), (114, -88), (118, 96), (-20, 60)][: int(rng.integers(3, 5))]
-    for x, y in spots:
-        x, y = x * wide + rng.normal(0, 10), y + rng.normal(0, 10)
+    for place_x, place_y in spots:
+        x, y = place_x * wide + float(rng.normal(0, 10)), place_y + float(rng.normal(0, 10))
         end = (rng.uniform(-60, 150), 260)
         middle = (x * 0.6 + end[0] * 0.4 + rng.normal(0, 26), y * 0.5 + 120 + rng.normal(0, 16))
         layer.line(spline([(x, y), (x + rng.normal(0, 16), y + 36), middle, end]), 1.4)
@@ -111,7 +113,7 @@ def monitor_wires(scene: Scene, rng: np.random.Generator, side: int) -> None:
     _plastic(scene, discs, 0.4)
 
 
-def sternal_wires(scene: Scene, rng: np.random.Generator, side: int) -> None:
+def sternal_wires(scene: Scene, rng: np.random.Generator, _side: int) -> None:
     layer = Layer(scene.pose)
     shift = scene.stance.turn * 0.8
     for number, y in enumerate(np.linspace(-86, 42, 6)):

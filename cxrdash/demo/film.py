@@ -35,10 +35,8 @@ def _grain() -> tuple[Field, Field]:
     return noise, texture
 
 
-def expose(
-    density: Field, lung: Field, rng: np.random.Generator, *, noise: float, gain: float, offset: float
-) -> Field:
-    """Return grey values 0 to 1 with noise; ``gain`` and ``offset`` are this film's contrast and blackening."""
+def expose(density: Field, lung: Field, rng: np.random.Generator, *, noise: float, gain: float, offset: float) -> Field:
+    """Return grey values 0 to 1 with noise; ``gain`` and ``offset`` set its contrast and level."""
     height, width = density.shape
     grains, texture = _grain()
     y, x = (int(rng.integers(0, _GRAIN - side)) for side in (height, width))
@@ -57,7 +55,8 @@ def _word(text: str, size: int) -> Field:
     box = font.getbbox(text)
     image = Image.new("L", (int(box[2]) + 2, int(box[3]) + 2))
     ImageDraw.Draw(image).text((1, 1), text, fill=255, font=font)
-    return np.asarray(image, dtype=np.float32) / np.float32(255)
+    word: Field = np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
+    return word
 
 
 def write_word(grey: Field, text: str, *, x: int, y: int, size: int) -> None:

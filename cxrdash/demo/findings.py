@@ -45,7 +45,10 @@ def effusion(scene: Scene, rng: np.random.Generator, side: int, strength: float)
     scene.soft += 0.05 * fluid
     corner = dome + 38 * body.tall
     scene.boxes.append(
-        Box("Pleural Effusion", np.array([(side * 30, corner), (side * out, min(level - rise * 1.3, corner - 14))]))
+        Box(
+            "Pleural Effusion",
+            np.array([(side * 30, corner), (side * out, min(level - rise * 1.3, corner - 14))]),
+        )
     )
 
 
@@ -73,7 +76,7 @@ def pneumothorax(scene: Scene, rng: np.random.Generator, side: int, strength: fl
     scene.boxes.append(Box("Pneumothorax", lateral[lateral[:, 1] < max(bottom, 30)]))
 
 
-def edema(scene: Scene, rng: np.random.Generator, side: int, strength: float) -> None:
+def edema(scene: Scene, rng: np.random.Generator, _side: int, strength: float) -> None:
     """Haze spreading from both hila like wings, with thickened vessels and fine lines at the bases."""
     layer = Layer(scene.pose, COARSE)
     body = scene.body
@@ -195,7 +198,7 @@ def fracture(scene: Scene, rng: np.random.Generator, side: int, strength: float)
     gap.line(np.stack([across[0][0], across[1][1]]), 2.4)
     scene.bone *= 1 - 0.95 * gap.field()
     scene.bone += 0.15 * bone.field()
-    around = np.vstack([centre[max(at - 3, 0) : at + 5] - [0, 8], piece + [0, 8]])
+    around = np.vstack([centre[max(at - 3, 0) : at + 5] - np.array([0, 8]), piece + np.array([0, 8])])
     scene.boxes.append(Box("Fracture", around))
 
 
@@ -216,15 +219,15 @@ DRAW: dict[str, Draw] = {
 
 def heart_box(scene: Scene, size: float) -> Box:
     """The box of a heart drawn at ``size``."""
-    outline = anatomy.heart(scene.body, size, scene.stance.depth) + [scene.stance.turn * 0.6, 0]
-    return Box("Cardiomegaly", outline)
+    outline = anatomy.heart(scene.body, size, scene.stance.depth)
+    return Box("Cardiomegaly", outline + np.array([scene.stance.turn * 0.6, 0]))
 
 
 def mediastinum_box(scene: Scene, wider: float) -> Box:
     """The box of an upper mediastinum drawn ``wider``."""
     outline = anatomy.great_vessels(scene.body, wider)
     outline = outline[(outline[:, 1] > -100) & (outline[:, 1] < 20)]
-    return Box("Enlarged Cardiomediastinum", outline + [scene.stance.turn * 0.6, 0])
+    return Box("Enlarged Cardiomediastinum", outline + np.array([scene.stance.turn * 0.6, 0]))
 
 
 __all__ = ["DRAW", "LEFT", "RIGHT", "heart_box", "mediastinum_box"]

@@ -16,7 +16,6 @@ from cxrdash.demo.shapes import Field
 QUALITY = 68
 WHITE = 4095  # 12 bits
 _XRAY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 
 def write_film(folder: Path, job: Job, grey: Field) -> None:
@@ -76,16 +75,17 @@ def _uid(text: str) -> str:
 
 def _write_dicom(path: Path, job: Job, grey: Field) -> None:
     from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = _XRAY_FOR_PRESENTATION
-    meta.MediaStorageSOPInstanceUID = _uid(job.image_id)
-    meta.TransferSyntaxUID = _EXPLICIT_LITTLE_ENDIAN
+    meta.MediaStorageSOPClassUID = UID(_XRAY_FOR_PRESENTATION)
+    meta.MediaStorageSOPInstanceUID = UID(_uid(job.image_id))
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     pixels = (grey * WHITE + 0.5).astype(np.uint16)
     inverted = job.file_format == "dicom inverted"
     _describe(dataset, job, inverted)
-    _set_pixels(dataset, WHITE - pixels if inverted else pixels, job)
+    _set_pixels(dataset, WHITE - pixels if inverted else pixels)
     dataset.save_as(path, enforce_file_format=True)
 
 
@@ -110,7 +110,7 @@ def _describe(dataset: Any, job: Job, inverted: bool) -> None:
     dataset.WindowCenter, dataset.WindowWidth = "2048", "4096"
 
 
-def _set_pixels(dataset: Any, pixels: NDArray[np.uint16], job: Job) -> None:
+def _set_pixels(dataset: Any, pixels: NDArray[np.uint16]) -> None:
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel = 1
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11

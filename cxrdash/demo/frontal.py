@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cxrdash.demo import anatomy
-from cxrdash.demo.anatomy import LEFT, RIGHT, SIDES, Body
+from cxrdash.demo.anatomy import LEFT, SIDES, Body
 from cxrdash.demo.shapes import (
     COARSE,
+    PLAIN,
     Field,
     Layer,
     Points,
@@ -61,9 +62,7 @@ class Scene:
         return self.stance.pose
 
 
-def draw_frontal(
-    body: Body, stance: Stance, rng: np.random.Generator, *, heart_size: float, wider: float
-) -> Scene:
+def draw_frontal(body: Body, stance: Stance, rng: np.random.Generator, *, heart_size: float, wider: float) -> Scene:
     """Draw a healthy chest; ``heart_size`` 1 and ``wider`` 0 mm are normal."""
     pose = stance.pose
     lungs = Layer(pose)
@@ -105,7 +104,8 @@ def _torso(body: Body, stance: Stance) -> Field:
     )  # fmt: skip
     armpit = 60 - 60 * arms
     inner = spline(
-        [(226 * wide - 30 * arms, 270), (flank + 42 - 30 * arms, 120 - armpit / 2), (flank + 22 - 10 * arms, 10 + armpit / 3),
+        [(226 * wide - 30 * arms, 270), (flank + 42 - 30 * arms, 120 - armpit / 2),
+         (flank + 22 - 10 * arms, 10 + armpit / 3),
          (flank + 12, -18), (flank + 3, 14), (flank - 3, 84), (flank + 4, 270)], 5,
     )  # fmt: skip
     half = np.vstack([neck, [(320, 270)], inner])
@@ -188,7 +188,7 @@ def _airway(body: Body, stance: Stance) -> Field:
 
 
 def _bones(body: Body, stance: Stance) -> Field:
-    back, front, other = Layer(stance.pose), Layer(stance.pose), Layer(stance.pose)
+    back, front, other = (Layer(stance.pose, PLAIN) for _ in range(3))
     back.strokes(body.back_ribs)
     front.strokes(body.front_ribs, (stance.turn, stance.depth * 0.2))
     other.strokes(body.spine)

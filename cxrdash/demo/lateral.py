@@ -6,12 +6,15 @@ front looks on the film is decided once per person, by the pose's ``px`` through
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from cxrdash.demo.anatomy import Body
 from cxrdash.demo.frontal import Scene, Stance
 from cxrdash.demo.shapes import (
     COARSE,
+    PLAIN,
     SOFT,
     Field,
     Layer,
@@ -93,12 +96,13 @@ def _trunk(body: Body, stance: Stance, rng: np.random.Generator) -> Field:
     w, fat, t = body.wide, 6 + 30 * body.fat, body.tall
     bust = 26 * body.breast
     front = spline(
-        [(176, -300), (128 * w, -206 * t), (88 * w + fat * 0.6, -140 * t), (93 * w + fat, -60), (106 * w + fat + bust, 36),
-         (108 * w + fat + bust * 0.7, 70), (104 * w + fat * 1.2, 110), (106 * w + fat * 1.5, 260)]
+        [(176, -300), (128 * w, -206 * t), (88 * w + fat * 0.6, -140 * t), (93 * w + fat, -60),
+         (106 * w + fat + bust, 36), (108 * w + fat + bust * 0.7, 70),
+         (104 * w + fat * 1.2, 110), (106 * w + fat * 1.5, 260)]
     )  # fmt: skip
     back = spline(
-        [(-122 * w - fat, 260), (-118 * w - fat * 0.8, 90), (-122 * w - fat * 0.6, 0), (-116 * w - fat * 0.6, -90),
-         (-122 * w - fat * 0.5, -150 * t), (-150 * w, -220), (-190, -300)]
+        [(-122 * w - fat, 260), (-118 * w - fat * 0.8, 90), (-122 * w - fat * 0.6, 0),
+         (-116 * w - fat * 0.6, -90), (-122 * w - fat * 0.5, -150 * t), (-150 * w, -220), (-190, -300)]
     )  # fmt: skip
     skin = Layer(stance.pose, COARSE)
     skin.polygon(np.vstack([front, back]))
@@ -109,7 +113,7 @@ def _trunk(body: Body, stance: Stance, rng: np.random.Generator) -> Field:
     arms = Layer(stance.pose, COARSE)
     arms.polygon([(-160, -300), (150, -300), (92, -168 * t), (30, -122 * t), (-60, -104 * t), (-110, -140 * t)], 1.0)
     arms.polygon([(20, -300), (60, -300), (-26, -120 * t), (-58, -120 * t)], 0.3)
-    trunk = edge * (0.14 + 0.74 * bulk + 0.10 * below.small(14) + 0.12 * arms.small(14))
+    trunk: Field = edge * (0.14 + 0.74 * bulk + 0.10 * below.small(14) + 0.12 * arms.small(14))
     pipe = Layer(stance.pose, COARSE)
     pipe.line([(16, -230), (8, -120 * t), (-6, -22)], 15)
     trunk -= 0.13 * pipe.small(2.2)
@@ -121,36 +125,53 @@ def _trunk(body: Body, stance: Stance, rng: np.random.Generator) -> Field:
 
 
 def _bones(body: Body, stance: Stance) -> Field:
-    spine, ribs = Layer(stance.pose), Layer(stance.pose)
-    heights = np.arange(-150, 230, 23.0) * body.tall
-    centres = np.interp(heights, [-150, -100, -20, 70, 220], [-44, -66, -84, -82, -66]) * body.wide
-    blocks, arcs = Strokes(), Strokes()
-    for x, y in zip(centres.tolist(), heights.tolist(), strict=True):
-        tilt = (y + 10) * 0.014
-        block = loop(
-            [(x - 14, y - 8 - tilt), (x, y - 7.5), (x + 14, y - 8 + tilt), (x + 12.5, y), (x + 14, y + 8 + tilt),
-             (x, y + 7.5), (x - 14, y + 8 - tilt), (x - 12.5, y)], 3,
-        )  # fmt: skip
-        blocks.polygon(block, 0.55)
-        blocks.line(np.vstack([block, block[:1]]), 1.1, 0.9)
-        blocks.polygon(ellipse(x - 25, y + 6, 9, 4, 12), 0.25)
-    for number in range(9):
-        y = -112 + number * 21 * body.tall
-        start = float(np.interp(y, heights, centres)) - 20
-        reach = 60 + 6 * number
-        for offset in (0, 7):
-            path = spline(
-                [(start, y + offset), (start + reach * 0.1, y + 10 + offset), (start + reach * 0.7, y + 40 + 2 * number),
-                 (start + reach * 1.3, y + 62 + 3 * number + offset)]
-            )  # fmt: skip
-            arcs.band(path, 3.6, 0.30, 0.6)
-    arcs.band(spline([(52, -100), (78, -60), (96, 0), (102, 44)]) * np.array([body.wide, 1]), 6, 0.6, 1.0)
+    spine, ribs = Layer(stance.pose, PLAIN), Layer(stance.pose, PLAIN)
+    blocks, arcs = _bone_strokes(body)
     spine.strokes(blocks)
     ribs.strokes(arcs)
     bones: Field = 0.15 * spine.field() + 0.09 * ribs.field()
     return bones
 
 
+@lru_cache(maxsize=4)
+def _bone_strokes(body: Body) -> tuple[Strokes, Strokes]:
+    """Vertebrae, and ribs with the breast bone."""
+    heights = np.arange(-150, 230, 23.0) * body.tall
+    centres = np.interp(heights, [-150, -100, -20, 70, 220], [-44, -66, -84, -82, -66]) * body.wide
+    blocks, arcs = Strokes(), Strokes()
+    for x, y in zip(centres.tolist(), heights.tolist(), strict=True):
+        _vertebra(blocks, x, y)
+    for number in range(9):
+        y = -112 + number * 21 * body.tall
+        x = float(np.interp(y, heights, centres)) - 20
+        for offset in (0, 7):
+            arcs.band(_rib(number, x, y, offset), 3.6, 0.30, 0.6)
+    arcs.band(spline([(52, -100), (78, -60), (96, 0), (102, 44)]) * np.array([body.wide, 1]), 6, 0.6, 1.0)
+    return blocks, arcs
+
+
+def _rib(number: int, x: float, y: float, offset: float) -> Points:
+    """A rib from the spine down to the front; the far side's is seen a little lower."""
+    reach = 60 + 6 * number
+    fall = 2 * number + offset
+    return spline(
+        [(x, y + offset), (x + reach * 0.1, y + 10 + offset), (x + reach * 0.7, y + 40 + 2 * number),
+         (x + reach * 1.3, y + 62 + number + fall)]
+    )  # fmt: skip
+
+
+def _vertebra(strokes: Strokes, x: float, y: float) -> None:
+    tilt = (y + 10) * 0.014
+    block = loop(
+        [(x - 14, y - 8 - tilt), (x, y - 7.5), (x + 14, y - 8 + tilt), (x + 12.5, y),
+         (x + 14, y + 8 + tilt), (x, y + 7.5), (x - 14, y + 8 - tilt), (x - 12.5, y)], 3,
+    )  # fmt: skip
+    strokes.polygon(block, 0.55)
+    strokes.line(np.vstack([block, block[:1]]), 1.1, 0.9)
+    strokes.polygon(ellipse(x - 25, y + 6, 9, 4, 12), 0.25)
+
+
+@lru_cache(maxsize=4)
 def _vessels(body: Body) -> Strokes:
     rng = np.random.default_rng(body.vessel_seed + 1)
     strokes = Strokes()
@@ -169,7 +190,7 @@ def _vessels(body: Body) -> Strokes:
     return strokes
 
 
-def effusion(scene: Scene, rng: np.random.Generator, strength: float) -> None:
+def effusion(scene: Scene, strength: float) -> None:
     """Fluid in the deep angle behind the diaphragm."""
     d = scene.body.dome[0] + scene.stance.depth
     level = d + 26 - 80 * strength
@@ -179,9 +200,7 @@ def effusion(scene: Scene, rng: np.random.Generator, strength: float) -> None:
     scene.air *= 1 - 0.9 * layer.field(2.6)
 
 
-def cloud(
-    scene: Scene, rng: np.random.Generator, strength: float, *, radius: float, spread: float
-) -> None:
+def cloud(scene: Scene, rng: np.random.Generator, strength: float, *, radius: float, spread: float) -> None:
     """Opacity: wide and central for edema, a patch for consolidation and its like."""
     layer = Layer(scene.pose, COARSE)
     for _ in range(6):

@@ -32,12 +32,12 @@ FINDINGS = (
 )
 POSITIVE, NEGATIVE, UNCERTAIN, BLANK = "1", "0", "-1", ""
 
-# How many patients have how many images: NIH's shares for 560 patients.
-_FEW = {1: 318, 2: 75, 3: 38, 4: 24, 5: 17, 6: 14, 7: 11, 8: 9, 9: 7, 10: 6}
+# How many patients have how many images: NIH's shares for 500 patients.
+_FEW = {1: 284, 2: 67, 3: 34, 4: 22, 5: 15, 6: 13, 7: 10, 8: 8, 9: 6, 10: 5}
 _MANY = (
-    *(11, 11, 11, 12, 12, 12, 12, 13, 13, 13, 14, 14, 14, 15, 15, 15, 16, 16, 16, 17, 17, 18, 18, 19, 19, 20),
-    *(21, 22, 23, 24, 25, 27, 29, 31, 33, 36, 40, 47),
-    *(55, 66, 108),
+    *(11, 11, 11, 12, 12, 12, 12, 13, 13, 13, 14, 14, 15, 15, 15, 16, 16, 17, 17, 18, 18, 19, 20),
+    *(21, 22, 23, 24, 26, 28, 30, 33, 37, 43),
+    *(53, 64, 107),
 )
 TEST_PATIENTS, VALID_PATIENTS = 100, 50
 
@@ -165,7 +165,11 @@ def _person(number: int, images: int, split: str) -> Person:
 
 
 def _implants(rng: np.random.Generator, age: int, sick: float) -> tuple[str, ...]:
-    chances = {"pacemaker": 0.02 + 0.10 * (age > 65), "sternal wires": 0.03 + 0.08 * sick, "port": 0.03 + 0.05 * sick}
+    chances = {
+        "pacemaker": 0.02 + 0.10 * (age > 65),
+        "sternal wires": 0.03 + 0.08 * sick,
+        "port": 0.03 + 0.05 * sick,
+    }
     return tuple(name for name, chance in chances.items() if rng.random() < chance)
 
 

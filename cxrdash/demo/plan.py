@@ -10,7 +10,7 @@ import numpy as np
 from cxrdash.demo.people import SEED, Person, Study, make_people
 from cxrdash.demo.shapes import Pose
 
-SIDE = 416  # pixels; enough for a gallery, small enough for some two thousand films in seconds
+SIDE = 384  # pixels; enough for a gallery, small enough for some two thousand films in seconds
 DICOM_FILMS, DEEP_FILMS, PLAIN_PNG_FILMS = 28, 14, 12
 MASKED_EVERY = 6
 
@@ -107,7 +107,14 @@ def _with_formats(jobs: list[Job]) -> list[Job]:
     return [with_format(job, name) for job, name in zip(jobs, formats, strict=True)]
 
 
-_ENDS = {"jpeg": ".jpg", "png": ".png", "png16": ".png", "rgba": ".png", "dicom": ".dcm", "dicom inverted": ".dcm"}
+_ENDS = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "png16": ".png",
+    "rgba": ".png",
+    "dicom": ".dcm",
+    "dicom inverted": ".dcm",
+}
 
 
 def with_format(job: Job, file_format: str) -> Job:
@@ -119,7 +126,7 @@ def with_format(job: Job, file_format: str) -> Job:
 def _row(person: Person, study: Study, job: Job) -> dict[str, str]:
     return {
         "image_id": job.image_id,
-        "path": job.path,
+        "film_path": job.path,
         "patient_id": person.patient_id,
         "study_id": f"{person.patient_id}_S{study.number + 1:03d}",
         "study_order": str(study.number),

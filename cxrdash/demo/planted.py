@@ -110,7 +110,11 @@ def _monochrome1(planter: Planter) -> None:
 
 
 def _duplicates(planter: Planter) -> None:
-    pairs = (("exact_duplicates", "none", 5), ("near_duplicates", "window", 3), ("near_duplicates", "quality", 3))
+    pairs = (
+        ("exact_duplicates", "none", 5),
+        ("near_duplicates", "window", 3),
+        ("near_duplicates", "quality", 3),
+    )
     for kind, change, count in pairs:
         films = planter.pick(2 * count, lambda job: _alone(job) and job.pose.height == job.pose.width)
         for original, job in zip(films[:count], films[count:], strict=True):
@@ -132,7 +136,7 @@ def _damaged(planter: Planter) -> None:
     for job in planter.pick(3, _jpeg_frontal):
         changed = with_format(job, "rgba")
         planter.plan.jobs[job.image_id] = changed
-        planter.plan.row(job.image_id)["path"] = changed.path
+        planter.plan.row(job.image_id)["film_path"] = changed.path
         planter.note("rgba", job.image_id)
 
 
@@ -156,7 +160,13 @@ def _without(study: Study, finding: str) -> Study:
 
 
 def _wrong_labels(planter: Planter) -> None:
-    counts = {"Pneumothorax": 6, "Pleural Effusion": 5, "Cardiomegaly": 5, "Consolidation": 3, "Lung Lesion": 3}
+    counts = {
+        "Pneumothorax": 6,
+        "Pleural Effusion": 5,
+        "Cardiomegaly": 5,
+        "Consolidation": 3,
+        "Lung Lesion": 3,
+    }
     for finding, count in counts.items():
 
         def wanted(job: Job, finding: str = finding) -> bool:
@@ -169,8 +179,8 @@ def _wrong_labels(planter: Planter) -> None:
 
 
 def _missed_findings(planter: Planter) -> None:
-    drawn = ("Pleural Effusion", "Pleural Effusion", "Lung Lesion", "Lung Lesion", "Lung Lesion", "Pneumothorax",
-             "Cardiomegaly", "Consolidation")  # fmt: skip
+    drawn = ("Pleural Effusion", "Pleural Effusion", "Lung Lesion", "Lung Lesion", "Lung Lesion",
+             "Pneumothorax", "Cardiomegaly", "Consolidation")  # fmt: skip
     for job, finding in zip(planter.pick(len(drawn), _healthy), drawn, strict=True):
         planter.redraw(job, study=replace(job.study, shown={finding: 0.8}))
         planter.note("missed_findings", job.image_id, finding=finding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ Points = NDArray[np.float64]  # (n, 2): x to the viewer's right, y downwards
 Path = Points | Sequence[tuple[float, float]]
 
 FINE = 2.0  # drawn at twice the film's size and averaged, so that edges are smooth
+PLAIN = 1.0  # for faint shapes, whose edges drown in the noise
 SOFT = 0.5  # for blurred edges
 COARSE = 0.25  # for what has no edges
 
@@ -33,7 +35,7 @@ class Pose:
         """Return points given in millimetres as pixels of the film."""
         cos, sin = np.cos(self.angle) * self.px_per_mm, np.sin(self.angle) * self.px_per_mm
         turned = np.asarray(points, dtype=np.float64) @ np.array([[cos, sin], [-sin, cos]])
-        placed: Points = turned + (self.centre_x, self.centre_y)
+        placed: Points = turned + np.array([self.centre_x, self.centre_y])
         return placed
 
 
@@ -44,6 +46,11 @@ class Strokes:
     points: list[Points] = field(default_factory=list)
     widths: list[float] = field(default_factory=list)  # 0 for a filled polygon
     values: list[float] = field(default_factory=list)
+
+    @cached_property
+    def all_points(self) -> Points:
+        """Every stroke's points in one array; asked for once all strokes are collected."""
+        return np.vstack(self.points)
 
     def polygon(self, points: Path, value: float = 1.0) -> None:
         self.line(points, 0.0, value)
@@ -67,7 +74,7 @@ class Layer:
     def __init__(self, pose: Pose, scale: float = FINE) -> None:
         self.pose = pose
         self.scale = scale
-        self.drawn = 2.0 if scale == SOFT else 4.0 if scale == COARSE else 1.0  # drawn finer, then averaged
+        self.drawn = 2.0 if scale == SOFT else 2.0 if scale == COARSE else 1.0  # drawn finer, then averaged
         size = (round(pose.width * scale * self.drawn), round(pose.height * scale * self.drawn))
         self.image = Image.new("L", size)
         self.draw = ImageDraw.Draw(self.image)
@@ -86,7 +93,7 @@ class Layer:
         """Draw collected strokes, all moved by ``shift`` millimetres."""
         scale = self.scale * self.drawn
         per_mm = self.pose.px_per_mm * scale
-        flat = (self.pose.px(np.vstack(strokes.points) + shift) * scale).ravel().tolist()
+        flat = (self.pose.px(strokes.all_points + np.array(shift)) * scale).ravel().tolist()
         start = 0
         for points, width, value in zip(strokes.points, strokes.widths, strokes.values, strict=True):
             end = start + points.size
@@ -124,15 +131,19 @@ def spline(points: Path, steps: int = 6) -> Points:
     """Return a smooth open curve through the points (Catmull-Rom), ``steps`` points per stretch."""
     knots = np.asarray(points, dtype=np.float64)
     knots = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
-    before, start, end, after = knots[:-3], knots[1:-2], knots[2:-1], knots[3:]
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
-    curve = 0.5 * (
-        2 * start
-        + (end - before) * t
-        + (2 * before - 5 * start + 4 * end - after) * t**2
-        + (3 * start - before - 3 * end + after) * t**3
+    stretches = np.stack([knots[:-3], knots[1:-2], knots[2:-1], knots[3:]], axis=1)
+    curve = np.matmul(_catmull_rom(steps), stretches)  # (stretches, steps, 2)
+    return np.vstack([curve.reshape(-1, 2), knots[-2:-1]])
+
+
+@cache
+def _catmull_rom(steps: int) -> Points:
+    t = np.linspace(0, 1, steps, endpoint=False)
+    squared, cubed = t**2, t**3
+    return 0.5 * np.stack(
+        [-t + 2 * squared - cubed, 2 - 5 * squared + 3 * cubed, t + 4 * squared - 3 * cubed, cubed - squared],
+        axis=1,
     )
-    return np.vstack([curve.transpose(1, 0, 2).reshape(-1, 2), knots[-2:-1]])
 
 
 def loop(points: Path, steps: int = 6) -> Points:
@@ -167,7 +178,11 @@ def blob(rng: np.random.Generator, x: float, y: float, radius: float, roughness:
 def soften(values: Field) -> Field:
     """Return the field smoothed over 3 x 3 pixels (1 2 1), edges kept."""
     out = values.copy()
-    out[1:-1] = 0.25 * (values[:-2] + values[2:]) + 0.5 * values[1:-1]
-    across = out.copy()
-    across[:, 1:-1] = 0.25 * (out[:, :-2] + out[:, 2:]) + 0.5 * out[:, 1:-1]
-    return across
+    pairs = values[:-1] + values[1:]
+    out[1:-1] = pairs[:-1] + pairs[1:]
+    out[1:-1] *= np.float32(0.25)
+    pairs = out[:, :-1] + out[:, 1:]
+    pairs = pairs[:, :-1] + pairs[:, 1:]
+    pairs *= np.float32(0.25)
+    out[:, 1:-1] = pairs
+    return out

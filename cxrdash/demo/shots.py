@@ -9,7 +9,7 @@ import numpy as np
 
 from cxrdash.demo import devices, film, findings, lateral
 from cxrdash.demo.anatomy import Body, make_body
-from cxrdash.demo.frontal import Box, Scene, Stance, density, draw_frontal
+from cxrdash.demo.frontal import Scene, Stance, density, draw_frontal
 from cxrdash.demo.people import SEED, Person
 from cxrdash.demo.plan import Job
 from cxrdash.demo.shapes import Field
@@ -83,7 +83,7 @@ def _exposed(scene: Scene, rng: np.random.Generator, portable: bool) -> Field:
 
 def _annotate(grey: Field, body: Body, rng: np.random.Generator, portable: bool) -> None:
     """Shutters, the side marker on its proper side, and the stamp."""
-    height, width = grey.shape
+    width = grey.shape[1]
     left = top = right = bottom = 0
     if rng.random() < (0.35 if portable else 0.15):
         left, top, right, bottom = (int(rng.integers(0, 16)) for _ in range(4))
@@ -140,7 +140,7 @@ def _lateral(body: Body, job: Job, rng: np.random.Generator) -> Shot:
     if "Lung Lesion" in shown:
         lateral.nodule(scene, rng, shown["Lung Lesion"])
     if "Pleural Effusion" in shown:
-        lateral.effusion(scene, rng, shown["Pleural Effusion"])
+        lateral.effusion(scene, shown["Pleural Effusion"])
     if "pacemaker" in job.study.devices:
         lateral.pacemaker(scene)
     grey = _exposed(scene, rng, portable=False)
@@ -149,6 +149,3 @@ def _lateral(body: Body, job: Job, rng: np.random.Generator) -> Shot:
     film.write_word(grey, "L", x=18 if body.marker_place < 0.5 else grey.shape[1] - 40, y=20, size=24)
     film.stamp(grey)
     return Shot(grey)
-
-
-__all__ = ["Box", "Shot", "take"]

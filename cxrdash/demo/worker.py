@@ -6,6 +6,7 @@ server is the app.
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import sys
@@ -25,9 +26,14 @@ _WITHOUT_MARKS = ("rotated", "upside down", "blank", "no image")
 
 def main(tasks: BinaryIO, report: TextIO) -> None:
     """Draw every task's film under the folder it names and report the boxes and masks drawn."""
+    gc.disable()  # a short life, and nothing here refers to itself
     folder, films, poor_masks = pickle.load(tasks)
     for person, job in films:
-        print(json.dumps(draw_film(Path(folder), person, job, poor=job.image_id in poor_masks)), file=report, flush=True)
+        print(
+            json.dumps(draw_film(Path(folder), person, job, poor=job.image_id in poor_masks)),
+            file=report,
+            flush=True,
+        )
 
 
 def draw_film(folder: Path, person: Person, job: Job, *, poor: bool) -> dict[str, Any]:

@@ -40,10 +40,8 @@ def write_demo(folder: Path, *, progress: Progress | None = None) -> Path:
     if is_current(folder):
         return folder
     if folder.exists() and any(folder.iterdir()) and not (folder / STAMP).is_file():
-        raise CxrdashError(
-            f"{shown(folder)} is not empty and holds no demo.", "Give a folder that does not exist yet."
-        )
-    tell = progress or (lambda share, sentence: None)
+        raise CxrdashError(f"{shown(folder)} is not empty and holds no demo.", "Give a folder that does not exist yet.")
+    tell = progress or _say_nothing
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder)
@@ -60,6 +58,10 @@ def write_demo(folder: Path, *, progress: Progress | None = None) -> Path:
         ) from fault
     tell(1.0, "The demo is ready")
     return folder
+
+
+def _say_nothing(_share: float, _sentence: str) -> None:
+    """The progress of a caller who wants none."""
 
 
 def is_current(folder: Path) -> bool:
@@ -124,7 +126,7 @@ def _draw(folder: Path, plan: Plan, tell: Progress) -> dict[str, dict[str, Any]]
 
 def _reports(tasks: list[bytes]) -> Iterator[dict[str, Any]]:
     """Run one worker per task and yield their reports as they come."""
-    lines: queue.Queue[str | None] = queue.Queue()
+    lines: queue.Queue[bytes | None] = queue.Queue()
     workers = [_start_worker() for _ in tasks]
     threads = [
         threading.Thread(target=_feed, args=(worker, task, lines), daemon=True)
@@ -148,24 +150,22 @@ def _reports(tasks: list[bytes]) -> Iterator[dict[str, Any]]:
             worker.wait()
 
 
-def _start_worker() -> subprocess.Popen[str]:
+def _start_worker() -> subprocess.Popen[bytes]:
     package = Path(__file__).resolve().parents[2]
     path = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
         [sys.executable, "-m", "cxrdash.demo.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
 
 
-def _feed(worker: subprocess.Popen[str], task: bytes, lines: queue.Queue[str | None]) -> None:
+def _feed(worker: subprocess.Popen[bytes], task: bytes, lines: queue.Queue[bytes | None]) -> None:
     assert worker.stdin is not None and worker.stdout is not None
     try:
         with contextlib.suppress(BrokenPipeError):
-            worker.stdin.buffer.write(task)
+            worker.stdin.write(task)
             worker.stdin.close()
         for line in worker.stdout:
             lines.put(line)
@@ -184,15 +184,28 @@ def _write_table(path: Path, rows: Iterable[dict[str, str]]) -> None:
 def _box_rows(plan: Plan, drawn: dict[str, dict[str, Any]]) -> Iterator[dict[str, str]]:
     for image_id in plan.jobs:
         for finding, x, y, width, height in drawn.get(image_id, {}).get("boxes", ()):
-            yield {"image_id": image_id, "finding": finding, "x": str(x), "y": str(y), "box_width": str(width),
-                   "box_height": str(height)}  # fmt: skip
+            yield {
+                "image_id": image_id,
+                "finding": finding,
+                "x": str(x),
+                "y": str(y),
+                "box_width": str(width),
+                "box_height": str(height),
+            }
 
 
 def _mask_rows(plan: Plan, drawn: dict[str, dict[str, Any]]) -> Iterator[dict[str, str]]:
     for image_id, job in plan.jobs.items():
         for structure, quality, code in drawn.get(image_id, {}).get("masks", ()):
-            yield {"image_id": image_id, "structure": structure, "mask_width": str(job.pose.width),
-                   "mask_height": str(job.pose.height), "quality": quality, "convention": CONVENTION, "rle": code}  # fmt: skip
+            yield {
+                "image_id": image_id,
+                "structure": structure,
+                "mask_width": str(job.pose.width),
+                "mask_height": str(job.pose.height),
+                "quality": quality,
+                "convention": CONVENTION,
+                "rle": code,
+            }
 
 
 def _planted_text(plan: Plan) -> str:
@@ -200,10 +213,11 @@ def _planted_text(plan: Plan) -> str:
     parts = [
         "# What is planted in the demo",
         "",
-        "The demo is synthetic: nobody was X-rayed. Its films are drawings, each marked SYNTHETIC. Its numbers",
-        "imitate published ones: images per patient those of NIH ChestX-ray14, labels those of CheXpert.",
-        "These faults were put in on purpose, so that you can see where each page finds them. Beside them the",
-        "labels hold the usual ambiguities by chance: uncertain mentions, parents left blank, a few parents denied.",
+        "The demo is synthetic: nobody was X-rayed. Its films are drawings, each marked SYNTHETIC. Its",
+        "numbers imitate published ones: images per patient those of NIH ChestX-ray14, labels those of",
+        "CheXpert. These faults were put in on purpose, so that you can see where each page finds them.",
+        "Beside them the labels hold the usual ambiguities by chance: uncertain mentions, parents left",
+        "blank, a few parents denied.",
         "About 60% of the films labelled Pneumothorax show a drain or another device.",
         "",
         f"Masks (demo_masks.csv) are run-lengths: {CONVENTION}; left and right are the patient's.",

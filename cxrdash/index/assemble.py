@@ -20,7 +20,8 @@ from cxrdash.sources.tablefile import physical_lines
 DUPLICATES = """
 CREATE TEMP TABLE duplicated AS
 SELECT image_id,
-       count(DISTINCT hash(patient_id, study_id, view_raw, sex, age_years, split, labels)) AS versions,
+       count(DISTINCT hash(patient_id, study_id, view_raw, sex, age_years, split, labels, order_in_patient, width,
+                           height, spacing_x_mm, spacing_y_mm)) AS versions,
        min((file, record)) AS first
 FROM staged_images GROUP BY image_id HAVING count(*) > 1;
 
@@ -132,7 +133,7 @@ def stage_found(con: duckdb.DuckDBPyConnection, source: Source, inventory: Inven
         found.setdefault(source.image_key(image.path), (image.root, image.path))
     con.execute("CREATE TEMP TABLE found (file_key VARCHAR, root INTEGER, path VARCHAR)")
     if found:
-        columns = {
+        columns: dict[str, list[Any]] = {
             "file_key": list(found),
             "root": [root for root, _ in found.values()],
             "path": [path for _, path in found.values()],
@@ -179,7 +180,9 @@ def _write_masks(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> Non
     position = {finding.name: at for at, finding in enumerate(findings)}
     width = len(findings)
     bits: dict[int, bytearray] = defaultdict(lambda: bytearray(b"0" * 3 * width + b"1" * width))
-    for pattern, finding, state in con.execute("SELECT pattern, finding::VARCHAR, state::VARCHAR FROM patterns").fetchall():
+    for pattern, finding, state in con.execute(
+        "SELECT pattern, finding::VARCHAR, state::VARCHAR FROM patterns"
+    ).fetchall():
         at = position[finding]
         bits[pattern][3 * width + at] = ord("0")
         if state in blocks:
@@ -238,7 +241,9 @@ def _write_sources(con: duckdb.DuckDBPyConnection, staged: Staged) -> None:
 
 def _check_conservation(con: duckdb.DuckDBPyConnection) -> None:
     """Refuse to publish an index that lost a row: rows read = rows indexed + rows set aside."""
-    lost = con.execute("SELECT file, records, indexed, set_aside FROM sources WHERE records <> indexed + set_aside").fetchall()
+    lost = con.execute(
+        "SELECT file, records, indexed, set_aside FROM sources WHERE records <> indexed + set_aside"
+    ).fetchall()
     if lost:
         file, records, indexed, aside = lost[0]
         raise CxrdashError(
@@ -261,7 +266,14 @@ def write_checks(con: duckdb.DuckDBPyConnection, source: Source, staged: Staged)
         ((found,),) = con.execute(count[published.what], {"split": published.split}).fetchall()
         con.execute(
             "INSERT INTO checks VALUES (?, ?, ?, ?, ?, ?)",
-            [published.what, published.split, published.value, found, found == published.value, published.source],
+            [
+                published.what,
+                published.split,
+                published.value,
+                found,
+                found == published.value,
+                published.source,
+            ],
         )
 
 

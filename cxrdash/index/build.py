@@ -98,12 +98,16 @@ def _build(task: _Task, progress: Progress) -> LoadAudit:
         con.execute(f"SET temp_directory = '{_escaped(task.workspace / 'spill')}'")
         con.execute(STAGING_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         progress(0.10, f"Reading {task.source.card.title}")
-        staged = task.source.stage(
-            con, task.claim, task.workspace, allow_bad_rows=task.request.allow_bad_rows
-        )
+        staged = task.source.stage(con, task.claim, task.workspace, allow_bad_rows=task.request.allow_bad_rows)
         progress(0.45, "Matching image files")
-        notes = [*task.claim.notes, *staged.notes, *_file_notes(assemble.stage_found(con, task.source, task.inventory))]
-        notes += [f"A link leads out of the folder and was not followed: {link}" for link in task.inventory.skipped_links]
+        notes = [
+            *task.claim.notes,
+            *staged.notes,
+            *_file_notes(assemble.stage_found(con, task.source, task.inventory)),
+        ]
+        notes += [
+            f"A link leads out of the folder and was not followed: {link}" for link in task.inventory.skipped_links
+        ]
         progress(0.60, "Building the index")
         assemble.create_tables(con, staged.findings)
         assemble.assemble(con, task.source, staged)
@@ -210,12 +214,16 @@ def _readable_faults(root: Path) -> Iterator[None]:
                 f"The disk of {root} is full ({free:,} MB free); nothing was published.",
                 "Free some space, or move the cache with --cache DIR or CXRDASH_CACHE. The previous index is untouched.",
             ) from fault
-        if isinstance(fault, OSError) and fault.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if isinstance(fault, OSError) and fault.filename and _belongs(Path(fault.filename), root):
             raise CxrdashError(
-                f"cxrdash may not write to its cache: {fault.filename or root}",
+                f"cxrdash cannot write to its cache: {fault.filename} ({fault.strerror})",
                 "Make it writable, or choose another folder with --cache DIR or CXRDASH_CACHE.",
             ) from fault
         raise
+
+
+def _belongs(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root) or root.is_relative_to(path)
 
 
 def _escaped(path: Path) -> str:

@@ -10,6 +10,7 @@ from cxrdash.errors import CxrdashError, shown
 
 OnePerPatient = Literal["", "first", "last", "random"]
 OLDEST = 130  # years; no age filter goes beyond it
+LARGEST = 10**9  # beyond any age or number of images; larger bounds mean the same
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Cohort:
     def __post_init__(self) -> None:
         for name in ("ages", "images_per_patient"):
             bounds = getattr(self, name)
-            if bounds is not None and bounds[0] > bounds[1]:
-                object.__setattr__(self, name, (bounds[1], bounds[0]))
+            if bounds is not None:
+                low, high = sorted(max(-LARGEST, min(bound, LARGEST)) for bound in bounds)
+                object.__setattr__(self, name, (low, high))
         if self.one_per_patient not in get_args(OnePerPatient):
             raise CxrdashError(
-                f"{shown(self.one_per_patient)!r} is no rule for one image per patient.", "Use first, last or random."
+                f"{shown(self.one_per_patient)!r} is no rule for one image per patient.",
+                "Use first, last or random.",
             )
 
     @property
@@ -53,7 +56,7 @@ class Cohort:
 
     def words(self) -> str:
         """Return the cohort as a phrase without counts: 'images of women aged 40 to 80, PA view'."""
-        people = {("F",): " of women", ("M",): " of men"}.get(self.sexes, "")
+        people = _PEOPLE.get(self.sexes, "")
         parts = [f"{_images(self.on_disk)}{people}{self._age_words(bool(people))}"]
         if self.sexes and not people:
             parts.append(f"sex {_either(self.sexes)}")
@@ -86,11 +89,11 @@ class Cohort:
             sexes=_common(self.sexes, other.sexes),
             ages=_overlap(self.ages, other.ages),
             labels=_both_labels(self.labels, other.labels),
-            patient=other.patient or self.patient,
+            patient=_same(self.patient, other.patient),
             images_per_patient=_overlap(self.images_per_patient, other.images_per_patient),
             on_disk=self.on_disk or other.on_disk,
             one_per_patient=other.one_per_patient or self.one_per_patient,
-            seed=self.seed,
+            seed=other.seed if other.one_per_patient else self.seed,
         )
 
     def to_query(self) -> dict[str, list[str]]:
@@ -115,7 +118,7 @@ class Cohort:
             option = f"--{parameter.replace('_', '-')}"
             if parameter in ("age", "per_patient_images"):
                 words += [option, "-".join(values)]
-            elif values == ["yes"]:
+            elif parameter == "on_disk":
                 words.append(option)
             else:
                 words += [word for value in values for word in (option, value)]
@@ -136,6 +139,7 @@ PARAMETERS = {
     "seed": "pick_seed",
 }
 _RULES = {"first": "the first", "last": "the last", "random": "drawn with seed {seed}"}
+_PEOPLE: dict[tuple[str, ...], str] = {("F",): " of women", ("M",): " of men"}
 _NOTHING = "(none in common)"
 
 
@@ -156,6 +160,10 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     if not one or not other:
         return one or other
     return tuple(value for value in one if value in other) or (_NOTHING,)
+
+
+def _same(one: str, other: str) -> str:
+    return one or other if one == other or not (one and other) else _NOTHING
 
 
 def _overlap(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -85,7 +85,12 @@ def films(index: Index, images: Iterable[int]) -> tuple[DrawnImage, ...]:
     if not wanted:
         return ()
     rows = index.rows(_FILMS, {"images": wanted})
-    return tuple(DrawnImage(*row[1:9], *row[10:12], states=_states(index, row[9])) for row in rows)
+    return tuple(_film(index, *row[1:]) for row in rows)
+
+
+def _film(index: Index, *row: Any) -> DrawnImage:
+    *caption, pattern, root, path = row
+    return DrawnImage(*caption, root=root, path=path, states=_states(index, pattern))  # type: ignore[misc]
 
 
 def _states(index: Index, pattern: int) -> tuple[tuple[str, State], ...]:
@@ -119,7 +124,7 @@ def searched(index: Index) -> str:
 def details(index: Index, image: int) -> dict[str, Any]:
     """Return the allow-listed metadata of one image for the enlarged view."""
     row = index.table(_DETAILS, {"image": image})
-    return {name: value for name, value in row.iloc[0].to_dict().items() if value is not None}
+    return {name: value for name, value in row.iloc[0].dropna().to_dict().items()}
 
 
 _DETAILS = """

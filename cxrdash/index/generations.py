@@ -12,7 +12,6 @@ from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError, shown
 
 POINTER = "current.json"
-KEPT = 2  # the current generation and the one before it, which open readers may still hold
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -49,7 +48,8 @@ def current(cache: Cache, dataset: str) -> Generation:
         ) from None
     except (ValueError, KeyError, TypeError) as broken:
         raise CxrdashError(
-            f"The pointer file {folder / POINTER} is damaged.", "Rebuild the index: python -m cxrdash index FOLDER"
+            f"The pointer file {folder / POINTER} is damaged.",
+            "Rebuild the index: python -m cxrdash index FOLDER",
         ) from broken
     if generation.path.parent != folder or not generation.path.is_file():
         raise CxrdashError(
@@ -72,18 +72,29 @@ def publish(cache: Cache, dataset: str, generation: str, built: Path) -> Generat
     folder = dataset_folder(cache, dataset)
     path = folder / f"{generation}.duckdb"
     os.replace(built, path)
+    kept = {path, _pointed_at(folder)}
     pointer = folder / f"{POINTER}.tmp"
     with pointer.open("w", encoding="utf-8") as file:
         json.dump({"generation": generation, "file": path.name}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(pointer, folder / POINTER)
-    _forget_old(folder, path)
+    _forget_all_but(folder, kept)
     return Generation(dataset, generation, path)
 
 
-def _forget_old(folder: Path, newest: Path) -> None:
-    """Delete all but the newest generations; readers that hold an old one keep it until they close it."""
-    older = sorted((path for path in folder.glob("*.duckdb") if path != newest), reverse=True)
-    for path in older[KEPT - 1 :]:
-        path.unlink(missing_ok=True)
+def _pointed_at(folder: Path) -> Path | None:
+    try:
+        return folder / json.loads((folder / POINTER).read_text(encoding="utf-8"))["file"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _forget_all_but(folder: Path, kept: set[Path | None]) -> None:
+    """Delete other generations: older ones, and one whose build died before it was pointed at.
+
+    The generation before stays, since a reader may be about to open it; an open one is held by its reader.
+    """
+    for path in folder.glob("*.duckdb"):
+        if path not in kept:
+            path.unlink(missing_ok=True)

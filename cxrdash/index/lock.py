@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -43,7 +44,11 @@ def build_lock(folder: Path) -> Iterator[None]:
             raise _running(path) from refused
         file.truncate(0)
         json.dump(
-            {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")},
+            {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
             file,
         )
         file.flush()
@@ -51,9 +56,12 @@ def build_lock(folder: Path) -> Iterator[None]:
 
 
 def _running(path: Path) -> BuildRunning:
-    try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-        who = f" since {holder['since']} (process {holder['pid']} on {holder['host']})"
-    except (OSError, ValueError, KeyError):
-        who = ""
+    who = ""
+    for _ in range(10):  # the holder may have taken the lock and not yet written its name
+        try:
+            holder = json.loads(path.read_text(encoding="utf-8"))
+            who = f" since {holder['since']} (process {holder['pid']} on {holder['host']})"
+            break
+        except (OSError, ValueError, KeyError):
+            time.sleep(0.02)
     return BuildRunning(f"Another build of this dataset is running{who}.", "Wait until it ends, or stop that process.")

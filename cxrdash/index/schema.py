@@ -80,7 +80,10 @@ COLUMN_COMMENTS = {
         "state": "positive, uncertain, negative or not_assessed; a missing row means blank",
     },
     "pattern_sizes": {"mask": "four bits per finding: positive, uncertain, negative, blank, each in findings order"},
-    "studies": {"pattern": "labels of the study's first image", "patterns": "distinct label patterns in the study"},
+    "studies": {
+        "pattern": "labels of the study's first image",
+        "patterns": "distinct label patterns in the study",
+    },
     "set_aside": {"what": "'row': the row is not indexed; 'value': the row is, this value is not"},
 }
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.store import Index
+from cxrdash.index.store import Index, Unit
 from cxrdash.labels.expression import And, Atom, Expression, Not, Or, parse
 from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Unit = Literal["image", "study", "patient"]
 AGE_BANDS = ("0-17", "18-39", "40-59", "60-74", "75+", "unknown")  # METHODS 3.8
 
 # Names that a statistic may split a cohort by, and how each is computed.
@@ -100,8 +100,8 @@ class Selection:
         For reading and pasting only: what cxrdash itself runs always binds its values.
         """
         ctes, parameters = self._parts
-        for name in sorted(parameters, key=len, reverse=True):
-            ctes = ctes.replace(f"${name}", _literal(parameters[name]))
+        # In one pass, so that a value which looks like a parameter stays the value it is.
+        ctes = re.sub(r"\$([a-z_]+)", lambda found: _literal(parameters[found[1]]), ctes)
         rest = textwrap.dedent(sql).strip()
         return f"WITH {ctes},\n{rest[5:]}" if rest.startswith("WITH ") else f"WITH {ctes}\n{rest}"
 
@@ -128,7 +128,11 @@ class Selection:
     def sentence(self) -> str:
         """Return the cohort in words with its counts, as it stands above every page."""
         n, whole = self.counts, self.index.counts
-        images = f"{n['images']:,} of {whole['images']:,} images" if n["images"] != whole["images"] else f"{n['images']:,} images"
+        images = (
+            f"{n['images']:,} of {whole['images']:,} images"
+            if n["images"] != whole["images"]
+            else f"{n['images']:,} images"
+        )
         patients = f", {n['patients']:,} patients" if whole["patients"] else ", patients unknown"
         words = self.cohort.words() if not self.cohort.everything else "all images"
         return f"{words}, n = {images}{patients}"
@@ -192,12 +196,13 @@ def modulus(seed: int) -> int:
 def _matching(expression: Expression, states: np.ndarray, column: dict[str, int]) -> np.ndarray:
     walk: Callable[[Expression], np.ndarray] = lambda item: _matching(item, states, column)  # noqa: E731
     if isinstance(expression, Atom):
-        return np.asarray(states[:, column[expression.finding]] == expression.state)
+        found: np.ndarray = states[:, column[expression.finding]] == expression.state
+        return found
     if isinstance(expression, Not):
         return ~walk(expression.item)
     combine = np.logical_and if isinstance(expression, And) else np.logical_or
-    assert isinstance(expression, And | Or)
-    return np.asarray(combine.reduce([walk(item) for item in expression.items]))
+    matched: np.ndarray = combine.reduce([walk(item) for item in expression.items])
+    return matched
 
 
 def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
@@ -244,7 +249,8 @@ def _from_masks(masks: np.ndarray, findings: int) -> np.ndarray:
     text = "".join(masks.tolist()).encode()
     bits = (np.frombuffer(text, dtype=np.uint8) == ord("1")).reshape(len(masks), 4, findings)
     codes = np.array([State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK], dtype=np.int8)
-    return np.max(bits * codes[None, :, None], axis=1).astype(np.int8)
+    states: np.ndarray = np.max(bits * codes[None, :, None], axis=1).astype(np.int8)
+    return states
 
 
 _FREQUENT = """frequent AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
@@ -266,7 +272,9 @@ SELECT size, count(*)::BIGINT AS patients FROM (
     SELECT patient, count(*)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
 GROUP BY size ORDER BY size
 """
-_WHOLE_PATIENT_SIZES = "SELECT images AS size, count(*)::BIGINT AS patients FROM patients GROUP BY images ORDER BY images"
+_WHOLE_PATIENT_SIZES = (
+    "SELECT images AS size, count(*)::BIGINT AS patients FROM patients GROUP BY images ORDER BY images"
+)
 _WHOLE_PATTERNS = {
     "image": "SELECT pattern, images AS units FROM pattern_sizes ORDER BY pattern",
     "study": "SELECT pattern, studies AS units FROM pattern_sizes WHERE studies > 0 ORDER BY pattern",

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 import numpy as np
@@ -21,6 +21,8 @@ from cxrdash.sources.card import Card, load_card
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Unit = Literal["image", "study", "patient"]
 
 # The read connection can touch no file, attach nothing and load nothing: dataset text may hold SQL.
 LOCKED_DOWN: dict[str, Any] = {
@@ -77,8 +79,10 @@ class Index:
     def _run(self, sql: str, parameters: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         try:
             return self.cursor().execute(sql, dict(parameters or {}))
-        except (duckdb.IOException, duckdb.InternalException, duckdb.SerializationException) as damage:
-            raise self._damaged(damage) from damage
+        except duckdb.Error as fault:
+            if _is_damage(fault):
+                raise self._damaged(fault) from fault
+            raise
 
     def guarded_query(self, sql: str, *, seconds: float, rows: int) -> tuple[pd.DataFrame, bool]:
         """Run a user's own SELECT with a time and row limit.
@@ -86,10 +90,14 @@ class Index:
         Returns the table and whether rows were cut off. Raises CxrdashError for anything but one
         SELECT, for SQL that fails, and when the time is up.
         """
-        statements = duckdb.extract_statements(sql) if sql.strip() else []
+        try:
+            statements = duckdb.extract_statements(sql) if sql.strip() else []
+        except (duckdb.Error, TypeError) as fault:  # TypeError: text that is not valid Unicode
+            raise CxrdashError(f"The query cannot be read: {fault}", "Mend it and run it again.") from fault
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise CxrdashError(
-                "The query must be one SELECT statement.", "The index is read-only; see its tables with SHOW or --schema."
+                "The query must be one SELECT statement.",
+                "The index is read-only; see its tables with SHOW or --schema.",
             )
         cursor = self.cursor()
         timer = threading.Timer(seconds, cursor.interrupt)
@@ -98,9 +106,12 @@ class Index:
             found = cursor.execute(f"SELECT * FROM ({sql.strip().rstrip(';')}\n) LIMIT {int(rows) + 1}").fetchdf()
         except duckdb.InterruptException:
             raise CxrdashError(
-                f"The query was stopped after {seconds:g} seconds.", "Add a WHERE or LIMIT, or raise --seconds."
+                f"The query was stopped after {seconds:g} seconds.",
+                "Add a WHERE or LIMIT, or raise --seconds.",
             ) from None
         except duckdb.Error as fault:
+            if _is_damage(fault):
+                raise self._damaged(fault) from fault
             raise CxrdashError(f"The query failed: {fault}", "Check the names against the schema.") from fault
         finally:
             timer.cancel()
@@ -131,9 +142,14 @@ class Index:
         return tuple(Path(root) for root in self.meta["roots"])
 
     @property
-    def units(self) -> tuple[str, ...]:
+    def units(self) -> tuple[Unit, ...]:
         """The units this dataset can be counted in, the one that was labelled first."""
-        known = ["image", *(["study"] if self.counts["studies"] else []), *(["patient"] if self.counts["patients"] else [])]
+        counted: dict[Unit, bool] = {
+            "image": True,
+            "study": self.counts["studies"] > 0,
+            "patient": self.counts["patients"] > 0,
+        }
+        known = [unit for unit, present in counted.items() if present]
         return tuple(sorted(known, key=lambda unit: unit != self.meta["label_unit"]))
 
     @cached_property
@@ -190,6 +206,12 @@ class Index:
             if (now.st_size, now.st_mtime_ns) != (size, mtime_ns):
                 changed.append(Path(file).name)
         return changed
+
+
+def _is_damage(fault: duckdb.Error) -> bool:
+    # A checksum that does not hold is raised as the bare base class.
+    kinds = (duckdb.IOException, duckdb.InternalException, duckdb.SerializationException, duckdb.FatalException)
+    return type(fault) is duckdb.Error or isinstance(fault, kinds)
 
 
 def open_index(dataset: str, cache: Cache) -> Index:

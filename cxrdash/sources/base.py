@@ -121,9 +121,7 @@ class Source(Protocol):
         """Return the key by which an image file (relative path) is looked up from a row."""
         ...
 
-    def stage(
-        self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool
-    ) -> Staged:
+    def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         """Fill the staging tables of ``con``; temporary files go to ``workspace``.
 
         Raises CxrdashError where a file cannot be read without guessing.

@@ -10,6 +10,7 @@ import duckdb
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
+from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import Fields, column_positions, missing_fields, missing_sentence
 from cxrdash.sources.staging import Intake
 from cxrdash.sources.tablefile import peek_header
@@ -197,9 +198,7 @@ class Chexpert:
         film = FILM.search(path)
         return film[1] if film else PurePosixPath(path).name
 
-    def stage(
-        self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool
-    ) -> Staged:
+    def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         """Stage the image tables, then the other labellers' readings; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
         intake.staged.findings = list(self.card.findings)
@@ -241,7 +240,8 @@ def _stage_images(intake: Intake, path: Path) -> None:
     intake.con.execute(IMAGES, {"file": file})
     intake.con.execute(LABELS)
     roots = [root for (root,) in intake.con.execute(ROOTS).fetchall()]
-    found = {VARIANTS.get(root, "") for root in roots} | ({intake.staged.variant} - {""})
+    # CheXlocalize's paths have no root; they say nothing about the release of the other tables.
+    found = ({VARIANTS.get(root, "") for root in roots} | {intake.staged.variant}) - {""}
     intake.staged.variant = found.pop() if len(found) == 1 else ""
 
 
@@ -250,9 +250,9 @@ def _repeats_another(intake: Intake, path: Path) -> bool:
     if 2 * intake.count(KNOWN_ALREADY) < intake.staged.files[-1].records:
         return False
     if not {"Sex", "Age"} <= set(_absent(peek_header(path))):
-        earlier = ", ".join(shown(read.path) for read in intake.staged.files[:-1])
+        earlier = ", ".join(shown_path(read.path) for read in intake.staged.files[:-1])
         raise CxrdashError(
-            f"{shown(path)} lists the same images as a table read before it ({earlier}).",
+            f"{shown_path(path)} lists the same images as a table read before it ({earlier}).",
             "Give the folder of one release (full or small), or move one of the tables elsewhere.",
         )
     intake.withdraw()
@@ -267,9 +267,7 @@ def _stage_readings(intake: Intake, path: Path) -> None:
     intake.con.execute(NOT_AN_IMAGE)
     intake.set_aside_rows(file, "chexpert_reading_faults")
     added = intake.count(READINGS, file=file, reader=reader)
-    intake.note(
-        f"{path.name}: {added:,} labels by another labeller (reader {reader}), kept as second opinions."
-    )
+    intake.note(f"{path.name}: {added:,} labels by another labeller (reader {reader}), kept as second opinions.")
 
 
 SOURCE = Chexpert()

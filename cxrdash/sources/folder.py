@@ -14,6 +14,7 @@ from cxrdash.sources.base import ImageFile, Inventory
 TABLE_ENDS = tuple(f"{table}{packed}" for table in (".csv", ".tsv", ".txt") for packed in ("", ".gz", ".zip"))
 IMAGE_ENDS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff")
 FOREIGN_FOLDERS = {"__MACOSX"}
+PATH_CHARACTERS = 400
 DRIVE_OR_URL = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -45,7 +46,7 @@ def take_inventory(root: Path, image_roots: Sequence[Path] = ()) -> Inventory:
             _walk_root(walk, number, start)
     if not walk.tables and not walk.images:
         raise CxrdashError(
-            f"{shown(root)} holds no tables (.csv) and no images.",
+            f"{shown_path(root)} holds no tables (.csv) and no images.",
             "Give the folder that the dataset was unpacked into; archives must be unpacked first.",
         )
     return Inventory(
@@ -55,6 +56,11 @@ def take_inventory(root: Path, image_roots: Sequence[Path] = ()) -> Inventory:
         skipped_links=tuple(sorted(walk.skipped_links)),
         notes=tuple(_notes(walk)),
     )
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as one printable line, long enough to find the file by."""
+    return shown(path, PATH_CHARACTERS)
 
 
 def _folder(path: Path) -> Path:
@@ -69,13 +75,13 @@ def _folder(path: Path) -> Path:
         exists = real.exists()
     except OSError as fault:
         raise CxrdashError(
-            f"{shown(path)} cannot be read: {fault.strerror}.", "Check the folder's permissions."
+            f"{shown_path(path)} cannot be read: {fault.strerror}.", "Check the folder's permissions."
         ) from fault
     if exists:
         raise CxrdashError(
-            f"{shown(path)} is a file, not a folder.", f"Give the folder it lies in: {shown(real.parent)}"
+            f"{shown_path(path)} is a file, not a folder.", f"Give the folder it lies in: {shown_path(real.parent)}"
         )
-    raise CxrdashError(f"{shown(path)} does not exist.", "Check the spelling, and that the disk is mounted.")
+    raise CxrdashError(f"{shown_path(path)} does not exist.", "Check the spelling, and that the disk is mounted.")
 
 
 def _walk_root(walk: _Walk, number: int, start: Path) -> None:
@@ -119,12 +125,10 @@ def _nameable(name: str) -> bool:
 
 def _notes(walk: _Walk) -> Iterator[str]:
     if walk.unnameable:
-        yield f"{walk.unnameable:,} files or folders were left out because their names are not valid UTF-8."
+        yield f"Left out because their names are not valid UTF-8: {walk.unnameable:,} files or folders."
     if walk.unreadable:
-        yield (
-            f"{len(walk.unreadable):,} folders could not be read and were left out, "
-            f"for example {shown(min(walk.unreadable))}."
-        )
+        example = shown_path(Path(min(walk.unreadable)))
+        yield f"Left out because they could not be read: {len(walk.unreadable):,} folders, such as {example}."
 
 
 def resolve(roots: Sequence[Path], root_number: int, relative_path: str) -> Path:

@@ -11,6 +11,7 @@ from cxrdash.errors import CxrdashError, shown
 from cxrdash.sources import nih_extras
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
+from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import Fields, column_positions, matching_key, missing_fields, missing_sentence
 from cxrdash.sources.staging import Intake
 from cxrdash.sources.tablefile import peek_header
@@ -159,9 +160,7 @@ class Nih:
         release = next(name for name in PREFERENCE if name in releases)
         left_out = [path.name for name, paths in releases.items() if name != release for path in paths]
         notes = [f"{name} was not read: a newer release of the same table is here." for name in left_out]
-        return Claim(
-            self.name, {"entries": tuple(releases[release]), **nih_extras.roles(headers)}, tuple(notes)
-        )
+        return Claim(self.name, {"entries": tuple(releases[release]), **nih_extras.roles(headers)}, tuple(notes))
 
     def nearest(self, headers: Headers) -> str:
         """Return which table looks most like an NIH entry table and what it lacks."""
@@ -171,9 +170,7 @@ class Nih:
         if nih_extras.is_relabels(headers[path]):
             return f"{path.name} holds Google's relabels, but the NIH image table is not here."
         if any(headers[path]) and IMAGE_NAME.fullmatch(headers[path][0]) and len(headers[path]) > 1:
-            return (
-                f"{path.name} has no column names: line 1 is already an image ('{shown(headers[path][0])}')."
-            )
+            return f"{path.name} has no column names: line 1 is already an image ('{shown(headers[path][0])}')."
         missing = missing_fields(headers[path], FIELDS, REQUIRED)
         if len(missing) > len(REQUIRED) - 2 or not missing:
             return ""
@@ -183,9 +180,7 @@ class Nih:
         """Return the file name: NIH names are unique and archives unpack into many layouts."""
         return PurePosixPath(path).name
 
-    def stage(
-        self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool
-    ) -> Staged:
+    def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         """Stage the entry table, then boxes, lists and relabels; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
         path = _one_table(intake, claim.roles["entries"])
@@ -254,7 +249,7 @@ def _one_table(intake: Intake, paths: tuple[Path, ...]) -> Path:
     intake.con.execute("DELETE FROM staged_set_aside")
     if len(newest) != 1:
         raise CxrdashError(
-            f"{len(paths)} tables hold the NIH image list: {', '.join(shown(path) for path in paths)}.",
+            f"{len(paths)} tables hold the NIH image list: {', '.join(shown_path(path) for path in paths)}.",
             "Keep the one to read (Data_Entry_2017_v2020.csv is the newest) and move the others elsewhere.",
         )
     for path in paths:

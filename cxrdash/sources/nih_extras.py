@@ -108,8 +108,7 @@ SPLIT_PROBLEMS = {
         "SELECT count(*) FROM nih_split ANTI JOIN staged_images USING (image_id)"
     ),
     "{:,} images stand in no list; their part is not stated.": (
-        "SELECT count(*) FROM staged_images ANTI JOIN nih_split USING (image_id)"
-        " WHERE EXISTS (FROM nih_split)"
+        "SELECT count(*) FROM staged_images ANTI JOIN nih_split USING (image_id) WHERE EXISTS (FROM nih_split)"
     ),
 }
 
@@ -143,9 +142,7 @@ def _list_role(path: Path, header: Sequence[str]) -> str:
 def stage_boxes(intake: Intake, paths: Sequence[Path]) -> None:
     """Stage the radiologists' boxes, in pixels of the 1024 x 1024 PNG."""
     for path in paths:
-        file = intake.read(
-            path, name="nih_boxes", fields=BOX_FIELDS, recognised_as="NIH boxes", counts_images=False
-        )
+        file = intake.read(path, name="nih_boxes", fields=BOX_FIELDS, recognised_as="NIH boxes", counts_images=False)
         intake.con.execute(BOX_FAULTS)
         intake.set_aside_rows(file, "nih_box_faults")
         intake.con.execute(BOXES, {"file": file})

@@ -73,9 +73,7 @@ def opened(path: Path) -> Iterator[Stream]:
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):  # the copy in the workspace; not the table's fault
             raise
         reason = fault.strerror or fault
-        raise CxrdashError(
-            f"{path.name} cannot be read: {reason}.", "Check the file's permissions."
-        ) from fault
+        raise CxrdashError(f"{path.name} cannot be read: {reason}.", "Check the file's permissions.") from fault
 
 
 def _check_name(path: Path, magic: bytes) -> None:
@@ -126,9 +124,7 @@ def make_plain(path: Path, workspace: Path) -> PlainFile:
         counted = tally(_copied(blocks, plain) if packed else blocks)
     notes: tuple[str, ...] = ()
     if counted.encoding != "utf-8":
-        plain, counted, notes = _transcode(
-            path, plain, workspace / f"{digest[:32]}-utf8.csv", counted.encoding
-        )
+        plain, counted, notes = _transcode(path, plain, workspace / f"{digest[:32]}-utf8.csv", counted.encoding)
     return PlainFile(path, plain, digest, status.st_size, status.st_mtime_ns, counted, notes)
 
 

@@ -115,7 +115,8 @@ def refuse(name: str, found: Sequence[BadRecord]) -> None:
 def write_clean(plain: Path, width: int, target: Path) -> None:
     """Write a copy in which every bad record is a row of empty cells, so that record numbers stay."""
     with target.open("w", encoding="utf-8", newline="") as copy:
-        writer = csv.writer(copy, lineterminator="\n")
+        # A lone carriage return is only quoted where everything is.
+        writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for number, record in enumerate(read_records(plain), start=-1):
             fits = number < 0 or not _reason(record, width)
             cells = record.cells[:width] if fits and record.cells else []

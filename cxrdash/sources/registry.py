@@ -8,6 +8,7 @@ from typing import cast
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.sources.base import Claim, Headers, Inventory, Source
+from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import separator_sentence
 from cxrdash.sources.plainfile import opened
 from cxrdash.sources.tablefile import peek_header
@@ -42,7 +43,7 @@ def recognise(inventory: Inventory, wanted: str | None) -> tuple[Source, Claim]:
     if len(claims) > 1:
         names = [source.name for source, _ in claims]
         raise CxrdashError(
-            f"{shown(inventory.roots[0])} holds {len(claims)} datasets: {' and '.join(names)}.",
+            f"{shown_path(inventory.roots[0])} holds {len(claims)} datasets: {' and '.join(names)}.",
             f"Choose one with --source, for example --source {names[0]}, or give the folder of one dataset.",
             details=[_claimed(claim) for _, claim in claims],
         )
@@ -68,12 +69,12 @@ def _claimed(claim: Claim) -> str:
 def _unknown(inventory: Inventory, headers: Headers, sources: list[Source]) -> CxrdashError:
     near = [sentence for source in sources if (sentence := source.nearest(headers))]
     odd = [sentence for path, header in headers.items() if (sentence := _oddity(path, header))]
-    names = [shown(path.relative_to(inventory.roots[0])) for path in inventory.tables[:SHOWN_TABLES]]
+    names = [shown_path(path.relative_to(inventory.roots[0])) for path in inventory.tables[:SHOWN_TABLES]]
     more = len(inventory.tables) - len(names)
     tables = f"Tables found: {', '.join(names)}{f' and {more:,} more' if more else ''}."
     known = ", ".join(source.card.title for source in sources)
     return CxrdashError(
-        f"{shown(inventory.roots[0])} is none of the datasets known here ({known}).",
+        f"{shown_path(inventory.roots[0])} is none of the datasets known here ({known}).",
         "Give the folder that holds the dataset's label table as it was downloaded.",
         details=[tables if names else "It holds no tables (.csv).", *near, *odd[:SHOWN_TABLES]],
     )

@@ -33,9 +33,7 @@ class Intake:
         self.allow_bad_rows = allow_bad_rows
         self.staged = Staged()
 
-    def read(
-        self, path: Path, *, name: str, fields: Fields, recognised_as: str, counts_images: bool = True
-    ) -> int:
+    def read(self, path: Path, *, name: str, fields: Fields, recognised_as: str, counts_images: bool = True) -> int:
         """Read a table and return its number among the staged files.
 
         The view ``name`` then has the column ``record`` and every one of ``fields`` as text, NULL where

@@ -89,9 +89,10 @@ def open_table(
     """Read a table with a header into the temporary table ``name`` of ``con``, all cells as text.
 
     ``columns`` names the file's columns in order (default: as its header does); nameless columns at the
-    end are dropped where they are empty. Nothing is guessed: raises CxrdashError naming file, line, value
-    and fix where the file is damaged or its rows do not fit. With ``allow_bad_rows`` rows that do not
-    fit come back in ``set_aside``. Holds on return: records = rows of the table.
+    end are dropped where they are empty. Blanks between a comma and a quote are no part of the cell.
+    Nothing is guessed: raises CxrdashError naming file, line, value and fix where the file is damaged or
+    its rows do not fit. With ``allow_bad_rows`` rows that do not fit come back in ``set_aside``. Holds on
+    return: records = rows of the table.
     """
     file = make_plain(path, workspace)
     header = _checked_header(path, file)
@@ -124,9 +125,7 @@ def _checked_header(path: Path, file: PlainFile) -> tuple[str, ...]:
     doubled = [key for key, times in Counter(map(collision_key, header)).items() if times > 1 and key]
     if doubled:
         alike = " and ".join(f"'{shown(cell)}'" for cell in header if collision_key(cell) == doubled[0])
-        raise CxrdashError(
-            f"{path.name}, line 1: the columns {alike} have the same name.", "Rename one of them."
-        )
+        raise CxrdashError(f"{path.name}, line 1: the columns {alike} have the same name.", "Rename one of them.")
     return header
 
 
@@ -159,20 +158,22 @@ def _load(
     bad = bad_records(file.plain, len(names))
     changed = line_end_change(file.plain)
     if not allow_bad_rows and not bad and changed:
-        raise CxrdashError(
-            f"{file.path.name}, line {changed}: the line ends change here (LF, CRLF and CR are mixed).",
-            "Save the file with one kind of line end, for example with dos2unix.",
-        )
+        raise _mixed_line_ends(file, changed)
     if bad and (not allow_bad_rows or any("never closed" in one.reason for one in bad)):
         refuse(file.path.name, bad)
     if not bad and not changed:
-        raise CxrdashError(
-            f"{file.path.name} cannot be read: {shown(fault, 200)}", "Save it again as plain CSV."
-        )
+        raise CxrdashError(f"{file.path.name} cannot be read: {shown(fault, 200)}", "Save it again as plain CSV.")
     clean = workspace / f"{file.sha256[:32]}-clean.csv"
     write_clean(file.plain, len(names), clean)
     _read(con, clean, name, names)
     return bad
+
+
+def _mixed_line_ends(file: PlainFile, line: int) -> CxrdashError:
+    return CxrdashError(
+        f"{file.path.name}, line {line}: the line ends change here (LF, CRLF and CR are mixed).",
+        "Save the file with one kind of line end, for example with dos2unix.",
+    )
 
 
 def _read(
@@ -237,6 +238,11 @@ def open_list(con: duckdb.DuckDBPyConnection, path: Path, *, name: str, workspac
     file = make_plain(path, workspace)
     if file.tally.has_nul:
         raise CxrdashError(f"{path.name} holds NUL bytes.", "Save it as plain UTF-8 text.")
-    _read(con, file.plain, name, ["line"], as_lines=True)
+    try:
+        _read(con, file.plain, name, ["line"], as_lines=True)
+    except duckdb.InvalidInputException as fault:
+        if changed := line_end_change(file.plain):
+            raise _mixed_line_ends(file, changed) from fault
+        raise CxrdashError(f"{path.name} is no list of one value per line.", "Download it again.") from fault
     ((rows,),) = con.execute("SELECT count(*) FROM query_table($name)", {"name": name}).fetchall()
     return OpenedTable(name, file, (), int(rows), (), file.notes)

@@ -43,7 +43,9 @@ def cohort_of(key: str) -> Cohort:
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _computed(name: str, dataset: str, generation: str, cohort_key: str, options: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
+def _computed(
+    name: str, dataset: str, generation: str, cohort_key: str, options: tuple[tuple[str, Any], ...]
+) -> pd.DataFrame:
     return analysis.compute(name, open_dataset(dataset), cohort_of(cohort_key), **dict(options))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
 
@@ -10,19 +11,22 @@ from cxrdash.charts.theme import Look
 from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
-from cxrdash.index.cohort import OLDEST, Cohort
-from cxrdash.index.selection import Unit, select
-from cxrdash.index.store import Index
-from cxrdash.labels.policies import Policy
+from cxrdash.index.cohort import OLDEST, Cohort, OnePerPatient
+from cxrdash.index.selection import select
+from cxrdash.index.store import Index, Unit
+from cxrdash.labels.policies import Blank, Policy, Uncertain
 from cxrdash.labels.states import State
 from cxrdash.ui import cache as cached
 from cxrdash.ui.text import safe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OLDEST_SHOWN = 100  # the right end of the age slider stands for "or more"
 UNITS = {"image": "Images", "study": "Studies", "patient": "Patients"}
 POLICIES = {"as_is": "As recorded", "U-Ones": "U-Ones", "U-Zeros": "U-Zeros", "U-Ignore": "U-Ignore"}
 BLANKS = {"negative": "Blank is negative", "excluded": "Blank left out"}
-ONE = {"": "All images", "first": "First image", "last": "Last image", "random": "Random image"}
+ONE = {"": "All images", "first": "The first image", "last": "The last image", "random": "A random image"}
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,11 @@ class Frame:
     sentence: str
     counts: dict[str, int]
 
-    def compute(self, name: str, **options: object):  # noqa: ANN201
+    def compute(self, name: str, **options: Any) -> pd.DataFrame:
         """Return the table of a statistic for this cohort, policy and unit."""
         cohort = options.pop("cohort", self.cohort)
         settings = {"policy": self.policy, "unit": self.unit, **options}
-        return cached.compute(name, self.index, cohort, **settings)  # type: ignore[arg-type]
+        return cached.compute(name, self.index, cohort, **settings)
 
     @property
     def units(self) -> str:
@@ -70,7 +74,12 @@ def set_up() -> Frame:
         index = _dataset()
         cohort = _cohort_controls(index)
         policy, unit = _counting_controls(index)
-        st.toggle("Presentation mode", key="present", bind="query-params", help="Large type, no patient identifiers.")
+        st.toggle(
+            "Presentation mode",
+            key="present",
+            bind="query-params",
+            help="Large type, no patient identifiers.",
+        )
     cohort = _readable(index, cohort)
     counts, sentence = cached.counted(index, cohort)
     look = Look(dark=st.context.theme.type == "dark", presentation=presentation)
@@ -80,8 +89,11 @@ def set_up() -> Frame:
 
 
 def _dataset() -> Index:
+    # Without a default the choice is always in the link, which then means the same on another machine.
     names = generations.datasets(cache())
-    chosen = st.selectbox("Dataset", names, key="ds", bind="query-params")
+    if st.session_state.get("ds") not in names and st.query_params.get("ds") not in names:
+        st.session_state["ds"] = names[0]
+    chosen = st.selectbox("Dataset", names, index=None, key="ds", bind="query-params")
     return cached.open_dataset(chosen or names[0])
 
 
@@ -90,21 +102,25 @@ def _cohort_controls(index: Index) -> Cohort:
     _forget_unknown(index)
     st.markdown("**Cohort**")
     labels = st.text_input(
-        "Labels",
-        key="labels",
-        bind="query-params",
-        placeholder="Effusion AND NOT Infiltration",
+        "Labels", key="labels", bind="query-params", placeholder="Effusion AND NOT Infiltration",
         help="AND, OR, NOT, parentheses; quotes around names with spaces; `Edema:uncertain` for another state.",
-    )
-    chosen = {
-        name: tuple(st.multiselect(label, index.levels(name), key=name, bind="query-params", placeholder="all"))
-        for name, label in (("split", "Part"), ("view", "View position"), ("sex", "Sex"))
+    )  # fmt: skip
+    several = [
+        (name, label)
+        for name, label in (("split", "Part"), ("view", "View"), ("sex", "Sex"))
         if len(index.levels(name)) > 1
-    }
+    ]
+    chosen = {}
+    for column, (name, label) in zip(st.columns(max(len(several), 1), gap="xsmall"), several, strict=False):
+        chosen[name] = tuple(
+            column.multiselect(label, index.levels(name), key=name, bind="query-params", placeholder="all")
+        )
     ages = st.slider("Age in years", 0, OLDEST_SHOWN, (0, OLDEST_SHOWN), key="age", bind="query-params")
-    one = "" if not index.counts["patients"] else st.selectbox(
-        "Images of a patient", list(ONE), format_func=ONE.get, key="one", bind="query-params"
-    )
+    one: OnePerPatient = ""
+    if index.counts["patients"]:
+        one = st.selectbox(
+            "Of each patient", get_args(OnePerPatient), format_func=ONE.__getitem__, key="one", bind="query-params"
+        )
     on_disk = st.toggle("Only images on disk", key="on_disk", bind="query-params")
     return Cohort(
         splits=chosen.get("split", ()),
@@ -113,7 +129,7 @@ def _cohort_controls(index: Index) -> Cohort:
         ages=_ages(sorted(ages)),
         labels=labels.strip(),
         on_disk=on_disk,
-        one_per_patient=one or "",
+        one_per_patient=one,
     )
 
 
@@ -135,22 +151,23 @@ def _ages(bounds: list[int]) -> tuple[int, int] | None:
 def _counting_controls(index: Index) -> tuple[Policy, Unit]:
     st.markdown("**Counting**")
     unit = st.segmented_control(
-        "Unit", list(index.units), format_func=UNITS.get, default=index.units[0], required=True,
+        "Unit", index.units, format_func=UNITS.__getitem__, default=index.units[0], required=True,
         key="unit", bind="query-params", help="What one count is. The first is what was labelled.",
     )  # fmt: skip
     states = set(index.dictionary.ravel().tolist()) if index.dictionary.size else set()
-    uncertain = blank = None
+    uncertain: Uncertain = "as_is"
+    blank: Blank = "negative"
     if State.UNCERTAIN in states:
         uncertain = st.selectbox(
-            "Uncertain labels", list(POLICIES), format_func=POLICIES.get, key="policy", bind="query-params",
+            "Uncertain labels", get_args(Uncertain), format_func=POLICIES.__getitem__, key="policy", bind="query-params",
             help="As recorded: a state of its own. U-Ones: counted as positive. U-Zeros: as negative. U-Ignore: left out.",
         )  # fmt: skip
     if State.BLANK in states:
         blank = st.selectbox(
-            "Blank labels", list(BLANKS), format_func=BLANKS.get, key="blank", bind="query-params",
+            "Blank labels", get_args(Blank), format_func=BLANKS.__getitem__, key="blank", bind="query-params",
             help="A blank label was not mentioned. Leaving it out counts only units with a mention.",
         )  # fmt: skip
-    return Policy(uncertain or "as_is", blank or "negative"), unit or index.units[0]
+    return Policy(uncertain, blank), unit or index.units[0]
 
 
 def _readable(index: Index, cohort: Cohort) -> Cohort:

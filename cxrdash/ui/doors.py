@@ -97,8 +97,8 @@ def of_patient(patient_id: str) -> str:
     return door(Cohort(patient=patient_id))
 
 
-def link(token: str, label: str, **settings: str) -> None:
+def link(token: str, label: str) -> None:
     """The same door as a link, for the keyboard."""
     from cxrdash.ui.shell import page
 
-    st.page_link(page("gallery"), label=label, query_params=gallery_query(narrowing_of(token)), **settings)
+    st.page_link(page("gallery"), label=label, query_params=gallery_query(narrowing_of(token)))

@@ -18,8 +18,8 @@ from cxrdash.index.selection import select
 from cxrdash.labels.expression import all_of, format_expression
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors
-from cxrdash.ui.film_grid import GridFilm
 from cxrdash.ui.controls import Frame, show_fault
+from cxrdash.ui.film_grid import GridFilm
 from cxrdash.ui.text import number, plural, safe
 
 SIZES = (18, 32, 100)
@@ -130,7 +130,9 @@ def _tile(now: Frame, film: DrawnImage, path: Path | str, found: dict[Path, Thum
     thumbnail = found[path] if isinstance(path, Path) else None
     hidden = now.look.presentation
     states = tuple((name, state.label) for name, state in film.states if state.label in ("positive", "uncertain"))
-    described = ", ".join(name if state == "positive" else f"{name} {state}" for name, state in states) or "no positive label"
+    described = (
+        ", ".join(name if state == "positive" else f"{name} {state}" for name, state in states) or "no positive label"
+    )
     return GridFilm(
         token=film.image_id,
         jpeg=thumbnail.jpeg if thumbnail else None,
@@ -144,7 +146,9 @@ def _tile(now: Frame, film: DrawnImage, path: Path | str, found: dict[Path, Thum
 
 def caption(film: DrawnImage) -> str:
     """Return 'F · 58 y · PA'."""
-    age = f"{film.age_years:.0f} y" if film.age_years is not None and film.age_years == film.age_years else "age unknown"
+    age = (
+        f"{film.age_years:.0f} y" if film.age_years is not None and film.age_years == film.age_years else "age unknown"
+    )
     return f"{film.sex} · {age} · {film.view}"
 
 
@@ -162,7 +166,12 @@ def missing(now: Frame, drawn: Draw, shown: Sequence[GridFilm]) -> None:
     text.caption(f"{number(absent)} of these {number(len(drawn.films))} films are not on disk.{none}{where} "
                  "If they are elsewhere, index again with --images FOLDER.")  # fmt: skip
     if now.index.counts["on_disk"] and not now.cohort.on_disk:
-        button.button(f"Only the {number(now.index.counts['on_disk'])} on disk", on_click=_only_on_disk, width="stretch", type="primary")
+        button.button(
+            f"Only the {number(now.index.counts['on_disk'])} on disk",
+            on_click=_only_on_disk,
+            width="stretch",
+            type="primary",
+        )
 
 
 def _only_on_disk() -> None:
@@ -210,7 +219,13 @@ def _enlarged(now: Frame, drawn: Draw, place: int) -> None:
     with facts:
         _facts(now, film)
         back, on = st.columns(2)
-        back.button("Previous", disabled=place == 0, on_click=_open, args=(drawn.films[place - 1].image_id,), width="stretch")
+        back.button(
+            "Previous",
+            disabled=place == 0,
+            on_click=_open,
+            args=(drawn.films[place - 1].image_id,),
+            width="stretch",
+        )
         after = drawn.films[min(place + 1, len(drawn.films) - 1)]
         on.button("Next", disabled=after is film, on_click=_open, args=(after.image_id,), width="stretch")
         st.caption(f"{place + 1} of {len(drawn.films)} in this draw")
@@ -256,7 +271,11 @@ def footer(now: Frame, cohort: Cohort, drawn: Draw) -> None:
     with st.popover("Copy"):
         whole = replace(cohort, seed=now.cohort.seed)
         words_of = ["python -m cxrdash sample", now.index.dataset, *map(shlex.quote, whole.arguments())]
-        words_of += [f"-n {len(drawn.films)}", f"--seed {drawn.seed}", f"--per-patient {int(drawn.frame == 'patients')}"]
+        words_of += [
+            f"-n {len(drawn.films)}",
+            f"--seed {drawn.seed}",
+            f"--per-patient {int(drawn.frame == 'patients')}",
+        ]
         st.caption("Command")
         st.code(" ".join(words_of), language="bash", wrap_lines=True)
         st.caption("Link")

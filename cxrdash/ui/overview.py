@@ -52,26 +52,25 @@ def composition(now: Frame) -> None:
         st.caption(
             f"Age {ages['youngest']:.0f} to {ages['oldest']:.0f}, median {ages['median']:.0f} years; "
             f"{number(ages['under_18'])} images under 18, {number(ages['unknown'])} of unknown age. "
-            "Shares are of images; select a row to see its images."
+            "Click a row to see its images."
         )
 
 
 def _levels(rows: pd.DataFrame, attribute: str, title: str) -> None:
-    key = f"overview_{attribute}"
+    key, most = f"overview_{attribute}", max(int(rows["images"].sum()), 1)
 
     def jump() -> None:
-        chosen = st.session_state[key]["selection"]["rows"]
-        value = rows["level"].iloc[chosen[0]] if chosen else "unknown"
+        chosen = st.session_state[key]["selection"]["cells"]
+        value = rows["level"].iloc[chosen[0][0]] if chosen else "unknown"
         if chosen and not (attribute == "age" and value == "unknown"):
             doors.through(doors.narrowing_of(doors.level("age_band" if attribute == "age" else attribute, value)))
 
     st.dataframe(
-        rows[["level", "share_of_images", "images"]],
-        key=key, hide_index=True, on_select=jump, selection_mode="single-row",
+        rows[["level", "images"]],
+        key=key, hide_index=True, on_select=jump, selection_mode="single-cell",
         column_config={
-            "level": st.column_config.TextColumn(title),
-            "share_of_images": st.column_config.ProgressColumn("Share", format="percent", min_value=0, max_value=1),
-            "images": st.column_config.NumberColumn("Images", format="localized"),
+            "level": st.column_config.TextColumn(title, width="small"),
+            "images": st.column_config.ProgressColumn("Images", format="localized", min_value=0, max_value=most),
         },
     )  # fmt: skip
 
@@ -84,7 +83,8 @@ def load_audit(now: Frame) -> None:
     read, kept, aside = (int(files[name].sum()) for name in ("records", "indexed", "set_aside"))
     changed = index.changed_sources()
     with st.expander(
-        f"Load audit: {number(read)} rows read = {number(kept)} indexed + {number(aside)} set aside", expanded=bool(aside)
+        f"Load audit: {number(read)} rows read = {number(kept)} indexed + {number(aside)} set aside",
+        expanded=bool(aside),
     ):
         if changed:
             st.warning(f"Changed since the index was built: {safe(listed(changed))}. Run index again.")
@@ -104,12 +104,17 @@ def _checks(now: Frame) -> None:
 
 
 def _set_aside(now: Frame) -> None:
-    aside = now.index.table("SELECT file, line, column_name, value, reason, what FROM set_aside ORDER BY what, file, line")
+    aside = now.index.table(
+        "SELECT file, line, column_name, value, reason, what FROM set_aside ORDER BY what, file, line"
+    )
     if len(aside):
         st.markdown("**Set aside** (row: the row is not indexed; value: only this value is not used)")
         st.dataframe(aside.head(1000), hide_index=True, key="audit_set_aside")
         st.download_button(
-            "All of them as CSV", lambda: aside.to_csv(index=False).encode(), file_name="set-aside.csv", on_click="ignore"
+            "All of them as CSV",
+            lambda: aside.to_csv(index=False).encode(),
+            file_name="set-aside.csv",
+            on_click="ignore",
         )
 
 

@@ -36,7 +36,13 @@ def controls() -> tuple[str, str, str]:
         label_visibility="collapsed",
     )  # fmt: skip
     order = third.segmented_control(
-        "Order", list(ORDERS), default=ORDERS[0], required=True, key="c_order", bind="query-params", label_visibility="collapsed"
+        "Order",
+        list(ORDERS),
+        default=ORDERS[0],
+        required=True,
+        key="c_order",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     return view, MEASURES[measure], order
 
@@ -62,7 +68,8 @@ def cells(now: Frame, pairs: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Return the pairs with the value drawn, its text and its door."""
     column = "both" if measure == "count" else measure
     tokens = [
-        doors.labelled(positive_text([a, b], now.policy)) for a, b in zip(pairs["finding_a"], pairs["finding_b"], strict=True)
+        doors.labelled(positive_text([a, b], now.policy))
+        for a, b in zip(pairs["finding_a"], pairs["finding_b"], strict=True)
     ]
     texts = [_text(value, measure) for value in pairs[column]]
     return pairs.assign(value=pairs[column].astype("float64"), text=texts, door=tokens)
@@ -85,7 +92,7 @@ def finding_order(pairs: pd.DataFrame, order: str) -> list[str]:
         return clustered_findings(pairs)
     if order == "By count":
         own = own.sort_values("both", ascending=False, kind="stable")
-    return own["finding_a"].tolist()
+    return [str(name) for name in own["finding_a"]]
 
 
 def pair_link(now: Frame) -> None:
@@ -107,14 +114,18 @@ def pair_table(pairs: pd.DataFrame) -> None:
                  "conditional": "B given A", "expected": "Expected", "lift": "Lift", "jaccard": "Jaccard", "phi": "Phi",
                  "phi_max": "Largest phi", "odds_ratio": "Odds ratio", "odds_low": "95% from ", "odds_high": "to "},
     )  # fmt: skip
-    st.caption("Expected: units with both if the two were independent. Odds ratio intervals take units for independent.")
+    st.caption(
+        "Expected: units with both if the two were independent. Odds ratio intervals take units for independent."
+    )
 
 
 def top_combinations(now: Frame, table: pd.DataFrame) -> pd.DataFrame:
     """Return the most frequent combinations with doors; under U-Ones an uncertain label is part of the set."""
     top = table[table["findings"].map(len) > 0].head(TOP)
-    return top.assign(door=[doors.labelled(text) for text in top["labels"]]) if str(now.policy) != "U-Ones" else top.assign(
-        door=[doors.labelled(positive_text(found, now.policy)) for found in top["findings"]]
+    return (
+        top.assign(door=[doors.labelled(text) for text in top["labels"]])
+        if str(now.policy) != "U-Ones"
+        else top.assign(door=[doors.labelled(positive_text(found, now.policy)) for found in top["findings"]])
     )
 
 

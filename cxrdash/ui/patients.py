@@ -43,7 +43,13 @@ def several(now: Frame, name: str) -> pd.DataFrame:
 def controls(threshold: int) -> None:
     """The threshold of the headline."""
     st.number_input(
-        "Patients with more than this many images", 1, 1000, value=10, key="p_more_than", bind="query-params", width=320
+        "Patients with more than this many images",
+        1,
+        1000,
+        value=10,
+        key="p_more_than",
+        bind="query-params",
+        width=320,
     )
     del threshold
 
@@ -97,7 +103,11 @@ def timeline(now: Frame) -> None:
         if not opened.open:
             return
         asked = st.text_input(
-            "Patient", key="p_patient", bind="query-params", placeholder="the patient with the most images", width=320
+            "Patient",
+            key="p_patient",
+            bind="query-params",
+            placeholder="the patient with the most images",
+            width=320,
         )
         table = now.compute("timeline", patient=asked.strip())
         if table.empty:

@@ -81,7 +81,8 @@ def with_doors(now: Frame, rates: pd.DataFrame) -> pd.DataFrame:
 
 def policy_doors(table: pd.DataFrame) -> pd.DataFrame:
     texts = [
-        positive_text([finding], Policy.parse(policy)) for finding, policy in zip(table["finding"], table["policy"], strict=True)
+        positive_text([finding], Policy.parse(policy))
+        for finding, policy in zip(table["finding"], table["policy"], strict=True)
     ]
     return table.assign(door=[doors.labelled(text) for text in texts])
 
@@ -93,7 +94,9 @@ def level_doors(now: Frame, table: pd.DataFrame, attribute: str) -> pd.DataFrame
         rank = {band: at for at, band in enumerate(AGE_BANDS)}
         place = {finding: at for at, finding in enumerate(dict.fromkeys(known["finding"]))}
         known = known.sort_values(
-            ["finding", attribute], key=lambda column: column.map(place if column.name == "finding" else rank), kind="stable"
+            ["finding", attribute],
+            key=lambda column: column.map(place if column.name == "finding" else rank),
+            kind="stable",
         )
     tokens = [
         doors.level(attribute, level, labels=positive_text([finding], now.policy))

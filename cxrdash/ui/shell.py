@@ -36,11 +36,18 @@ class PageEntry:
 
 PAGES = {
     "overview": PageEntry(
-        "Overview", ":material/summarize:", "Suitability", "What is this dataset, and what should worry me?", default=True
+        "Overview",
+        ":material/summarize:",
+        "Suitability",
+        "What is this dataset, and what should worry me?",
+        default=True,
     ),
     "patients": PageEntry("Patients", ":material/groups:", "Suitability", "How large is it really?"),
     "prevalence": PageEntry(
-        "Prevalence", ":material/bar_chart:", "Suitability", "How common is each finding, and according to whom?"
+        "Prevalence",
+        ":material/bar_chart:",
+        "Suitability",
+        "How common is each finding, and according to whom?",
     ),
     "test_set": PageEntry("Test set", ":material/rule:", "Suitability", "Is the test part large enough?"),
     "cooccurrence": PageEntry("Co-occurrence", ":material/grid_on:", "Labels", "Which labels travel together?"),
@@ -52,7 +59,12 @@ def page(name: str) -> st.Page:
     """Return a page by name, for links and switches."""
     entry = PAGES[name]
     return st.Page(
-        ROOT / "pages" / f"{name}_page.py", url_path=name, title=entry.title, icon=entry.icon, default=entry.default, help=entry.question
+        ROOT / "pages" / f"{name}_page.py",
+        url_path=name,
+        title=entry.title,
+        icon=entry.icon,
+        default=entry.default,
+        help=entry.question,
     )
 
 
@@ -91,8 +103,12 @@ def _prepare_demo() -> None:
     st.markdown("## Preparing the demo dataset")
     st.caption("Synthetic films and labels, made once on this machine. Your own data: python -m cxrdash index FOLDER")
     bar = st.progress(0.0)
+
+    def report(share: float, step: str) -> None:
+        bar.progress(min(share, 1.0), text=safe(step))
+
     try:
-        build_demo(cache(), progress=lambda share, step: bar.progress(min(share, 1.0), text=safe(step)))
+        build_demo(cache(), progress=report)
     except BuildRunning:
         st.caption("Another window is preparing it.")
         time.sleep(2)
@@ -144,7 +160,7 @@ def _settle() -> None:
 def _warm() -> None:
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
-    import scipy.cluster.hierarchy  # noqa: F401
+    import scipy.cluster.hierarchy
     import scipy.stats  # noqa: F401
 
     gc.collect()

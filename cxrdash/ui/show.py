@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -50,7 +50,14 @@ def chart(
 
     settings: dict[str, Any] = {"on_select": jump, "selection_mode": "points"} if has_doors else {}
     st.plotly_chart(
-        figure, key=key, theme=None, config=export_config(key), alt=alt, width="stretch", height="content", **settings
+        figure,
+        key=key,
+        theme=None,
+        config=export_config(key),
+        alt=alt,
+        width="stretch",
+        height="content",
+        **settings,
     )
     if has_doors:
         st.caption("Click a mark to see its images. The button at the chart's top right saves it as SVG.")
@@ -60,11 +67,15 @@ COUNT_LIKE = ("effective_n", "expected", "age_years")
 SHARES = ("share_", "rate", "low", "high", "conditional")
 
 
-def table(frame: pd.DataFrame, *, key: str, columns: dict[str, str], height: int | str = "auto") -> None:
+def table(frame: pd.DataFrame, *, key: str, columns: dict[str, str], height: int | Literal["auto"] = "auto") -> None:
     """A tidy table with its fixed column names explained; proportions as percentages, counts with separators."""
     shown = frame[list(columns)]
     st.dataframe(
-        shown, key=key, hide_index=True, height=height, column_config={name: _column(shown[name], title) for name, title in columns.items()}
+        shown,
+        key=key,
+        hide_index=True,
+        height=height,
+        column_config={name: _column(shown[name], title) for name, title in columns.items()},
     )
 
 
@@ -89,7 +100,10 @@ def provenance(frame: Frame, name: str, result: pd.DataFrame, **options: Any) ->
         parts.append(f"unit: {frame.unit}")
     if "policy" in statistic.options:
         parts.append(frame.policy.sentence)
-    parts += [f"method: {statistic.method}", f"dataset {frame.index.dataset}, generation {frame.index.generation}"]
+    parts += [
+        f"method: {statistic.method}",
+        f"dataset {frame.index.dataset}, generation {frame.index.generation}",
+    ]
     text, copy, save = st.columns([8, 1, 1], vertical_alignment="center")
     text.caption(safe(" · ".join(parts)))
     with copy.popover("Copy", width="stretch"):
@@ -133,9 +147,14 @@ def command(frame: Frame, name: str, options: dict[str, Any]) -> str:
 def python(frame: Frame, name: str, options: dict[str, Any]) -> str:
     """Return the lines of Python that give the same table."""
     taken = analysis.named(name).options
-    given = {**({"policy": str(frame.policy)} if "policy" in taken else {}), **({"unit": frame.unit} if "unit" in taken else {})}
+    given = {
+        **({"policy": str(frame.policy)} if "policy" in taken else {}),
+        **({"unit": frame.unit} if "unit" in taken else {}),
+    }
     words = ", ".join(f"{key}={value!r}" for key, value in {**given, **options}.items())
-    fields = {field: value for field, value in vars(frame.cohort).items() if value != getattr(type(frame.cohort)(), field)}
+    fields = {
+        field: value for field, value in vars(frame.cohort).items() if value != getattr(type(frame.cohort)(), field)
+    }
     cohort = "cxrdash.Cohort(" + ", ".join(f"{field}={value!r}" for field, value in fields.items()) + ")"
     call = f"cxrdash.{name}(dataset, {cohort}{', ' + words if words else ''})"
     return f"import cxrdash\n\ndataset = cxrdash.open({frame.index.dataset!r})\n{call}"

@@ -29,7 +29,7 @@ def assumptions() -> dict[str, float]:
 def chosen_part(sizes: pd.DataFrame) -> str:
     """Return the part to judge: the reader's choice, else the test part."""
     present = list(sizes["split"].unique())
-    asked = st.session_state.get("t_part")
+    asked = str(st.session_state.get("t_part", ""))
     return asked if asked in present else test_part(sizes)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+import pytest
 
 from cxrdash import charts
 from cxrdash.charts import Look
-
-HOSTILE = "<a href='http://evil.example'>click</a><b>bold</b> & %{x}"
-LONG = "Endotracheal tube, nasogastric tube and central venous catheter after bypass surgery"
 
 
 def spread() -> pd.DataFrame:
@@ -62,7 +61,9 @@ def pairs(*findings: str) -> pd.DataFrame:
     for i, a in enumerate(names):
         for j, b in enumerate(names):
             both = 100 if i == j else 3 if "Hernia" in (a, b) else 40
-            rows.append({"finding_a": a, "finding_b": b, "value": both / 100, "text": f"{both}.0%", "both": both})
+            rows.append(
+                {"finding_a": a, "finding_b": b, "value": both / 100, "text": f"{both}.0%", "both": both}
+            )
     frame = pd.DataFrame(rows)
     return frame.assign(door=frame["finding_a"] + " AND " + frame["finding_b"])
 
@@ -83,7 +84,9 @@ def combinations(*names: str) -> pd.DataFrame:
 def films(*findings: str) -> pd.DataFrame:
     names = findings or ("Edema", "Mass")
     film = {"image_id": "p1_film", "age_years": 50, "view": "PA"}
-    rows = [{"order": o, **film, "finding": f, "state": s} for o in (1, 2) for f in names for s in ("positive",)]
+    rows = [
+        {"order": o, **film, "finding": f, "state": s} for o in (1, 2) for f in names for s in ("positive",)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -106,7 +109,9 @@ CASES = {
     "pair_matrix": Case(pairs, charts.pair_matrix),
     "combination_chart": Case(
         combinations,
-        lambda frame, look: charts.combination_chart(frame, look, sorted({f for row in frame["findings"] for f in row})),
+        lambda frame, look: charts.combination_chart(
+            frame, look, sorted({f for row in frame["findings"] for f in row})
+        ),
     ),
     "timeline_chart": Case(films, charts.timeline_chart),
     "share_bars": Case(
@@ -121,14 +126,50 @@ CASES = {
     ),
     "lorenz_chart": Case(
         lambda *f: pd.DataFrame(
-            [{"share_of_patients": x, "share_of_images": x * x, "dataset": d} for d in f or ("a", "b") for x in (0, 0.5, 1)]
+            [
+                {"share_of_patients": x, "share_of_images": x * x, "dataset": d}
+                for d in f or ("a", "b")
+                for x in (0, 0.5, 1)
+            ]
         ),
         charts.lorenz_chart,
     ),
     "images_per_patient_chart": Case(lambda *_: spread(), charts.images_per_patient_chart),
     "ecdf_chart": Case(lambda *_: spread(), charts.ecdf_chart),
 }
-NAMED = sorted(set(CASES) - {"images_per_patient_chart", "ecdf_chart"})
+UNNAMED = {"images_per_patient_chart", "ecdf_chart"}
+
+
+@pytest.fixture(params=sorted(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each chart in turn."""
+    return CASES[request.param]
+
+
+@pytest.fixture(params=sorted(set(CASES) - UNNAMED))
+def named_case(request: pytest.FixtureRequest) -> Case:
+    """Each chart in turn whose table holds names from a dataset."""
+    return CASES[request.param]
+
+
+@pytest.fixture
+def tables() -> SimpleNamespace:
+    """The makers of small tables."""
+    return SimpleNamespace(
+        spread=spread,
+        states=states,
+        rates=rates,
+        tiers=tiers,
+        pairs=pairs,
+        combinations=combinations,
+        films=films,
+    )
+
+
+@pytest.fixture
+def drawn() -> Callable[[go.Figure], list[str]]:
+    """What lists every string of a figure that Plotly draws."""
+    return drawn_texts
 
 
 def drawn_texts(figure: go.Figure) -> list[str]:

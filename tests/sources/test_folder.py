@@ -62,20 +62,19 @@ def test_further_image_folders_are_numbered_and_walked_once(tmp_path: Path) -> N
 
 def test_names_that_are_not_utf8_are_left_out_and_said(tmp_path: Path) -> None:
     touch(tmp_path / "good.png")
-    with open(os.fsencode(tmp_path) + b"/\xff\xfe.png", "wb"):
-        pass
+    touch(tmp_path / os.fsdecode(b"\xff\xfe.png"))
     found = take_inventory(tmp_path)
     assert [image.path for image in found.images] == ["good.png"]
-    assert found.notes == ("1 files or folders were left out because their names are not valid UTF-8.",)
+    assert found.notes == ("Left out because their names are not valid UTF-8: 1 files or folders.",)
 
 
 def test_a_missing_folder_a_file_and_an_empty_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(CxrdashError, match="does not exist"):
         take_inventory(tmp_path / "nowhere")
-    with pytest.raises(CxrdashError, match="is a file, not a folder.*\n.*Give the folder it lies in"):
+    with pytest.raises(CxrdashError, match=r"is a file, not a folder.*\n.*Give the folder it lies in"):
         take_inventory(touch(tmp_path / "one.csv"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CxrdashError, match="holds no tables .* and no images"):
+    with pytest.raises(CxrdashError, match=r"holds no tables .* and no images"):
         take_inventory(tmp_path / "empty")
     with pytest.raises(CxrdashError, match="does not exist"):
         take_inventory(tmp_path, [tmp_path / "films"])
