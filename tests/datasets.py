@@ -231,8 +231,8 @@ class InventedSource:
         )
         con.execute(
             "INSERT INTO staged_labels SELECT states, finding, state FROM ("
-            " SELECT states, unnest($names::VARCHAR[]) AS finding, unnest([$states::VARCHAR[][digit::INTEGER + 1]"
-            " FOR digit IN string_split(states[2:], '')]) AS state FROM (SELECT DISTINCT states FROM invented))"
+            " SELECT states, unnest($names::VARCHAR[]) AS finding, unnest(["
+            " list_extract($states::VARCHAR[], digit::INTEGER + 1) FOR digit IN string_split(states[2:], '')]) AS state FROM (SELECT DISTINCT states FROM invented))"
             " WHERE state <> 'blank'",
             {"names": names, "states": [state.label for state in State]},
         )

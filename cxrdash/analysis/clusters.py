@@ -19,7 +19,8 @@ Levels = tuple[str, ...]
 # patterns that differ from that, so silent findings cost nothing. `counted` and `shift` are per unit.
 _PARTS = """
 WITH parts AS (
-    SELECT {levels}patient, pattern, {count}::BIGINT AS units FROM selected WHERE patient IS NOT NULL GROUP BY ALL),
+    SELECT {levels}{cluster} AS patient, pattern, {count}::BIGINT AS units FROM selected
+    WHERE {cluster} IS NOT NULL GROUP BY ALL),
 sizes AS (SELECT {names}patient, sum(units)::BIGINT AS m FROM parts GROUP BY ALL)
 """
 _TOTALS = (
@@ -62,10 +63,13 @@ class PatientSums:
 
 
 def patient_sums(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...] = ()) -> PatientSums:
-    """Sum units and positives over patients; images without a patient are left out."""
+    """Sum units and positives over patients; images without a patient are left out.
+
+    Where the dataset has no patients at all, every image stands for one.
+    """
     if unit == "study" and not selection.index.meta["study_labels_constant"]:
         unit = "image"  # a study whose images differ has no single label to cluster
-    words = _words(unit, by)
+    words = _words(unit, by) | {"cluster": "patient" if selection.index.counts["patients"] else "image"}
     base = int(State.BLANK in policy.denominator_states)
     sums = selection.arrays(
         _SUMS.format(**words),

@@ -53,7 +53,7 @@ def _files(files: list[dict[str, Any]]) -> list[str]:
 
 
 def _set_aside_title(audit: LoadAudit) -> str:
-    return f"Set aside: {audit.set_aside_total:,} rows; values not usable: {audit.values_replaced:,}"
+    return f"Rows set aside: {audit.set_aside_total:,}; values not usable: {audit.values_replaced:,}"
 
 
 def _set_aside(audit: LoadAudit) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 UNDEFINED = "-"
 GAP = "  "
 DECIMALS = 4
+ONE_LINE = 100  # characters; a single row that is longer is written downwards
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class _Column:
 
 
 def text_table(table: pd.DataFrame, width: int | None = None) -> str:
-    """Return a table as text; a single row is written downwards, column by column.
+    """Return a table as text; a single long row is written downwards, column by column.
 
     Counts carry thousands separators, fractions four decimals, what is undefined is '-'. Where
     ``width`` characters are not enough, the columns follow below each other in blocks that repeat the
     text columns in front.
     """
     columns = [_column(str(name), table.iloc[:, at].tolist()) for at, name in enumerate(table.columns)]
-    if len(table) == 1:
+    if len(table) == 1 and _width(columns) > (width or ONE_LINE):
         longest = max(len(column.title) for column in columns)
         return "\n".join(f"{column.title.ljust(longest)}{GAP}{column.cells[0]}" for column in columns)
     return "\n\n".join(_block(block) for block in _blocks(columns, width))

@@ -28,8 +28,9 @@ def _curve() -> NDArray[np.float32]:
 def _grain() -> tuple[Field, Field]:
     """Quantum noise and the fine texture of lung tissue, the same pool for all films."""
     rng = np.random.default_rng(20)
-    noise = rng.standard_normal((_GRAIN, _GRAIN), dtype=np.float32)
-    noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1) + np.roll(noise, (1, 1), (0, 1))) / 2
+    fine = rng.standard_normal((_GRAIN, _GRAIN), dtype=np.float32)
+    noise: Field = fine + np.roll(fine, 1, 0) + np.roll(fine, 1, 1) + np.roll(fine, (1, 1), (0, 1))
+    noise *= np.float32(0.5)
     small = Image.fromarray(rng.standard_normal((_GRAIN // 5, _GRAIN // 5), dtype=np.float32))
     texture = np.asarray(small.resize((_GRAIN, _GRAIN), Image.Resampling.BICUBIC))
     return noise, texture

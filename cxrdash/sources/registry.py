@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -49,7 +50,22 @@ def recognise(inventory: Inventory, wanted: str | None) -> tuple[Source, Claim]:
         )
     if not claims:
         raise _unknown(inventory, headers, sources)
-    return claims[0]
+    source, claim = claims[0]
+    return source, replace(claim, notes=(*claim.notes, *_unread(claim, headers)))
+
+
+def _unread(claim: Claim, headers: Headers) -> list[str]:
+    """Say which tables no role was found for, so that a misspelled column costs no file silently."""
+    read = {path for paths in claim.roles.values() for path in paths}
+    said = " ".join(claim.notes)
+    names = [
+        path.name for path in headers if path not in read and ".txt" not in path.name.lower() and path.name not in said
+    ]
+    if not names:
+        return []
+    more = f" and {len(names) - SHOWN_TABLES:,} more" if len(names) > SHOWN_TABLES else ""
+    listed = ", ".join(shown(name) for name in names[:SHOWN_TABLES])
+    return [f"Tables that were not recognised and not read: {listed}{more}."]
 
 
 def _headers(inventory: Inventory) -> Headers:

@@ -92,6 +92,9 @@ def _dataset() -> Index:
     # Without a default the choice is always in the link, which then means the same on another machine.
     names = generations.datasets(cache())
     if st.session_state.get("ds") not in names and st.query_params.get("ds") not in names:
+        asked = st.query_params.get("ds")
+        if asked:
+            st.warning(f"The link names dataset {safe(asked)}, which is not indexed here. Shown: {safe(names[0])}.")
         st.session_state["ds"] = names[0]
     chosen = st.selectbox("Dataset", names, index=None, key="ds", bind="query-params")
     return cached.open_dataset(chosen or names[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import threading
@@ -165,4 +166,5 @@ def _warm() -> None:
 
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # so that what is frozen is released in order at exit
     log.info("warm imports done; %d objects frozen", gc.get_freeze_count())

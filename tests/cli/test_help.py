@@ -44,7 +44,7 @@ def test_no_verb_shows_the_help_on_stderr_and_is_misuse(command):
         (["indx", "folder"], "invalid choice: 'indx' (choose from 'index', "),
         (["show"], "The following arguments are required: DATASET.\nSee: python -m cxrdash show --help"),
         (["stat", "prevalence", "nih", "--label", "Edema"], "does not take '--label'.\nDid you mean --labels?"),
-        (["stat", "prevalence", "nih", "--age", "old"], "argument --age: 'old' is no range; write it as 40-80"),
+        (["stat", "prevalence", "nih", "--age", "old"], "Argument --age: 'old' is no range; write it as 40-80"),
         (["stat", "prevalence", "nih", "--unit", "film"], "invalid choice: 'film' (choose from 'image', "),
         (["stat", "prevalence"], "Give a statistic and a dataset."),
         (["sample", "nih", "-n", "0"], "'0' is not a whole number above 0"),
@@ -59,9 +59,9 @@ def test_no_verb_shows_the_help_on_stderr_and_is_misuse(command):
 def test_misuse_exits_with_2_and_says_what_and_how(words, said, command):
     shown = command(*words)
     assert shown.code == 2 and shown.out == ""
-    assert said in shown.err.replace("argument VERB: ", "")
+    assert said in shown.err and "Traceback" not in shown.err
 
 
 def test_hostile_words_are_made_printable(command):
     shown = command("stat", "\x1b[31mred", "nih")
-    assert shown.code == 2 and "\x1b" not in shown.err and r"'\x1b[31mred'" in shown.err
+    assert shown.code == 2 and "\x1b" not in shown.err and r"\x1b[31mred'" in shown.err

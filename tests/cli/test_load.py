@@ -48,30 +48,44 @@ def test_a_dry_run_publishes_nothing(tmp_path, command):
     assert "No dataset is indexed" in command("datasets").err
 
 
-def test_a_bad_row_is_named_by_file_line_column_and_value(tmp_path, command):
-    rows = (*ROWS, "00000009_000.png,Plague,0,9,50,F,PA,10,10,0.1,0.1")
+def test_a_row_that_cannot_be_read_stops_the_build_and_names_its_place(tmp_path, command):
+    rows = (*ROWS, "00000009_000.png,Mass,0")
     shown = command("index", write_dataset(tmp_path / "nih", rows), "--source", "nih")
     assert shown.code == 1 and shown.out == ""
-    assert "Data_Entry_2017_v2020.csv" in shown.err and "Plague" in shown.err and "Finding Labels" in shown.err
+    assert "Data_Entry_2017_v2020.csv, line 8: 3 fields where 11 were expected" in shown.err
     assert "--allow-bad-rows" in shown.err
 
 
 def test_allowed_bad_rows_are_listed_with_their_place(tmp_path, command):
-    rows = (*ROWS, "00000009_000.png,Plague,0,9,50,F,PA,10,10,0.1,0.1")
+    rows = (*ROWS, "00000009_000.png,Mass,0")
     shown = command("index", write_dataset(tmp_path / "nih", rows), "--source", "nih", "--allow-bad-rows")
-    assert shown.code == 0 and "Set aside: 1 rows; values not usable: 0" in shown.out
-    assert "Data_Entry_2017_v2020.csv, line 8, column 'Finding Labels', value 'Plague': " in shown.out
+    assert shown.code == 0 and "Rows set aside: 1; values not usable: 0" in shown.out
+    assert "Data_Entry_2017_v2020.csv, line 8, " in shown.out and "6 images, 3 patients" in shown.out
+
+
+def test_values_that_are_not_usable_are_listed_with_their_place(tmp_path, command):
+    rows = (*ROWS, "00000009_000.png,Mass,0,9,999,F,XX,10,10,0.1,0.1")
+    shown = command("index", write_dataset(tmp_path / "nih", rows), "--source", "nih")
+    assert shown.code == 0 and "Rows set aside: 0; values not usable: 2" in shown.out
+    assert "Data_Entry_2017_v2020.csv, line 8, column 'Patient Age', value '999': not an age" in shown.out
 
 
 def test_only_the_first_20_set_aside_rows_are_written_out():
-    row = {"file": "a.csv", "line": 2, "column_name": "Age", "value": "x\x1b", "reason": "not an age", "what": "row"}
+    row = {
+        "file": "a.csv",
+        "line": 2,
+        "column_name": "Age",
+        "value": "x\x1b",
+        "reason": "not an age",
+        "what": "row",
+    }
     audit = LoadAudit(
         **{"dataset": "a", "source": "nih", "title": "A", "generation": "g", "published": True, "files": []},
         counts={"images": 0, "patients": 0, "studies": 0, "on_disk": 0, "without_patient": 0},
         set_aside=[row] * 20, set_aside_total=1_000, values_replaced=234, checks=[],
     )  # fmt: skip
     lines = list(audit_lines(audit))
-    assert lines.count(r"  a.csv, line 2, column 'Age', value 'x\\x1b': not an age") == 20
+    assert lines.count(r"  a.csv, line 2, column 'Age', value 'x\x1b': not an age") == 20
     assert "  and 1,214 more" in lines
 
 
@@ -104,8 +118,8 @@ def test_ctrl_c_says_whether_the_index_was_published(published, tmp_path):
         raise KeyboardInterrupt
 
 
-def test_the_demo_is_not_made_twice(tiny, monkeypatch):
-    monkeypatch.setattr("cxrdash.index.demo.NAME", "tiny")
-    shown = tiny("demo")
+def test_the_demo_is_not_made_twice(tmp_path, command):
+    command("index", write_dataset(tmp_path / "nih"), "--source", "nih", "--name", "demo")
+    shown = command("demo")
     assert shown.code == 0 and "indexed already; --rebuild makes it again" in shown.err
     assert "6 images, 3 patients" in shown.out

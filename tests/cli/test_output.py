@@ -21,8 +21,10 @@ def test_counts_have_separators_and_fractions_four_decimals():
     ]
 
 
-def test_a_single_row_is_written_downwards():
-    assert text_table(pd.DataFrame({"images": [1000], "gini": [0.5]})) == "images  1,000\ngini    0.5000"
+def test_a_single_long_row_is_written_downwards():
+    table = pd.DataFrame({"images": [1000], "gini": [0.5]})
+    assert text_table(table).splitlines()[-1] == " 1,000  0.5000"
+    assert text_table(table, width=12) == "images  1,000\ngini    0.5000"
 
 
 def test_an_empty_table_keeps_its_titles():
@@ -71,6 +73,12 @@ def test_numbers_of_numpy_become_numbers():
 
 def test_progress_without_a_terminal_is_a_line_per_step(capsys):
     with progress() as step:
-        for share, name in ((0.1, "Reading"), (0.11, "Reading"), (0.12, "Film 2"), (0.6, "Building"), (1.0, "Done")):
+        for share, name in (
+            (0.1, "Reading"),
+            (0.11, "Reading"),
+            (0.12, "Film 2"),
+            (0.6, "Building"),
+            (1.0, "Done"),
+        ):
             step(share, name)
     assert capsys.readouterr().err == "[ 10%] Reading\n[ 60%] Building\n[100%] Done\n"

@@ -9,7 +9,9 @@ from .conftest import write_dataset
 
 def test_datasets_lists_counts(tiny):
     rows = json.loads(tiny("datasets", "--json").out)
-    assert [(row["dataset"], row["images"], row["patients"], row["on_disk"]) for row in rows] == [("tiny", 6, 3, 1)]
+    assert [(row["dataset"], row["images"], row["patients"], row["on_disk"]) for row in rows] == [
+        ("tiny", 6, 3, 1)
+    ]
     assert rows[0]["problem"] is None
 
 
@@ -43,7 +45,7 @@ def test_changed_label_files_are_told(tmp_path, command):
 def test_show_prints_card_counts_and_checks(tiny):
     shown = tiny("show", "tiny")
     assert shown.code == 0
-    for part in ("6 images, 3 patients", "Citation: Wang X", "Licence: ", "Views: PA, AP", "Known problems:"):
+    for part in ("6 images, 3 patients", "Citation: Wang X", "Licence: ", "Views: AP, PA", "Known problems:"):
         assert part in shown.out
     assert "patients: 3 here, 30,805 published" in shown.out
 

@@ -22,7 +22,9 @@ def test_prevalence_counts_by_hand(tiny):
 
 def test_a_cohort_narrows_the_count(tiny):
     words = ("--sex", "F", "--view", "AP", "--age", "31-40")
-    rows = {row["finding"]: row for row in json.loads(tiny("stat", "prevalence", "tiny", *words, "--json").out)}
+    rows = {
+        row["finding"]: row for row in json.loads(tiny("stat", "prevalence", "tiny", *words, "--json").out)
+    }
     assert (rows["Edema"]["positive"], rows["Edema"]["of"]) == (1, 1)
 
 
@@ -66,7 +68,10 @@ def test_options_reach_the_statistic(tiny):
     ("words", "said"),
     [
         (["prevalense", "tiny"], "There is no statistic named 'prevalense'.\nKnown: "),
-        (["prevalence", "tiny", "--policy", "U-Maybe"], 'Unknown uncertainty policy "U-Maybe".\nKnown policies: as_is'),
+        (
+            ["prevalence", "tiny", "--policy", "U-Maybe"],
+            'Unknown uncertainty policy "U-Maybe".\nKnown policies: as_is',
+        ),
         (["prevalence", "tiny", "--unit", "study"], "does not identify a study"),
         (["prevalence", "tiny", "--labels", "Effusio"], "Effusio"),
         (["prevalence", "tiny", "--labels", "Effusion AND"], "Effusion AND"),

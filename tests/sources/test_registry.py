@@ -32,6 +32,15 @@ def test_a_dataset_is_recognised_by_its_columns(tmp_path: Path, name: str) -> No
     assert source.name == claim.source == name
 
 
+def test_a_table_that_nothing_reads_is_named(tmp_path: Path) -> None:
+    for path in (INVENTED / "nih").iterdir():
+        shutil.copy(path, tmp_path)
+    boxes = tmp_path / "BBox_List_2017.csv"
+    boxes.write_text(boxes.read_text().replace("Finding Label", "Finding Lable"))
+    _, claim = recognise(take_inventory(tmp_path), None)
+    assert claim.notes == ("Tables that were not recognised and not read: BBox_List_2017.csv.",)
+
+
 def test_two_datasets_in_one_folder_are_a_question() -> None:
     message = refusal(INVENTED)
     assert "holds 2 datasets: nih and chexpert" in message
