@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 UNDEFINED = "-"
 GAP = "  "
 DECIMALS = 4
+CELL = 120  # characters of a text; CSV and JSON hold all of it
 ONE_LINE = 100  # characters; a single row that is longer is written downwards
 
 
@@ -91,8 +92,8 @@ def _cell(value: Any, decimals: int) -> str:
     if isinstance(value, Real):
         return f"{value:,.{decimals}f}" if math.isfinite(value) else str(value)
     if isinstance(value, list | tuple):
-        return shown(", ".join(map(str, value)))
-    return shown(value)
+        return shown(", ".join(map(str, value)), CELL)
+    return shown(value, CELL)
 
 
 def _missing(value: Any) -> bool:

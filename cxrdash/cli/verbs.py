@@ -96,7 +96,9 @@ def _query(parser: Parser) -> None:
 
 
 def _demo(parser: Parser) -> None:
-    parser.add_argument("--rebuild", action="store_true", help="draw and index it again")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="index it again, and draw films where they are missing"
+    )
     _add_json(parser, "the load audit as a JSON object")
 
 

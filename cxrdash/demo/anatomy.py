@@ -23,6 +23,7 @@ class Body:
 
     female: bool
     wide: float
+    deep: float
     tall: float
     fat: float  # 0 lean to 1 obese
     breast: float
@@ -83,14 +84,15 @@ class Body:
 def make_body(rng: np.random.Generator, *, female: bool, age: float) -> Body:
     """Draw a person. Everything varies: no two people's films may pass for near duplicates."""
     old = min(max((age - 30) / 50, 0.0), 1.2)
-    right_dome = float(rng.normal(92, 8))
+    right_dome = float(rng.normal(92, 11))
     return Body(
         female=female,
-        wide=float(rng.normal(0.97 if female else 1.04, 0.05)),
-        tall=float(rng.normal(0.97 if female else 1.05, 0.06)),
-        fat=float(rng.beta(2, 3)),
+        wide=float(rng.normal(0.97 if female else 1.04, 0.06)),
+        deep=float(rng.normal(0.97 if female else 1.03, 0.085)),
+        tall=float(rng.normal(0.97 if female else 1.05, 0.07)),
+        fat=float(rng.beta(1.5, 2)),
         breast=float(rng.uniform(0.2, 1.0)) if female else 0.0,
-        heart=float(rng.normal(0.97, 0.06)) + 0.05 * old,
+        heart=float(rng.normal(0.97, 0.07)) + 0.05 * old,
         knob=float(rng.normal(13, 1.5)) + 5 * old,
         dome=(right_dome, right_dome + float(rng.normal(11, 4))),
         rib_slope=float(rng.normal(1.05, 0.18)),

@@ -151,7 +151,7 @@ def atelectasis(scene: Scene, rng: np.random.Generator, side: int, strength: flo
         line = spline([(x, y), (x + side * length / 2, y + fall / 2 + 2), (x + side * length, y + fall)])
         layer.line(line, rng.uniform(3.2, 5.0))
         drawn.append(line)
-    scene.soft += (0.15 + 0.12 * strength) * layer.field(1.1) * scene.air
+    scene.soft += (0.15 + 0.12 * strength) * layer.field(1.1) * scene.air * (1 - 0.6 * scene.heart)
     scene.boxes.append(Box("Atelectasis", np.vstack(drawn)))
 
 

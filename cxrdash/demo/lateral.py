@@ -51,7 +51,7 @@ def draw_lateral(body: Body, stance: Stance, rng: np.random.Generator, *, heart_
 
 
 def _lungs(body: Body, stance: Stance) -> Points:
-    t, w, d = body.tall, body.wide, body.dome[0] + stance.depth
+    t, w, d = body.tall, body.deep, body.dome[0] + stance.depth
     front = [(-22, -124), (6, -112), (44, -88), (70, -52), (86, 0), (92, d - 38), (91, d + 6)]
     base = [(91, d + 8), (70, d - 4), (34, d - 8), (-6, d + 4), (-48, d + 30), (-84, d + 56)]
     back = [(-86, d + 56), (-96, d + 10), (-95, 10), (-82, -56), (-58, -104), (-38, -122), (-22, -124)]
@@ -70,12 +70,12 @@ def heart_outline(body: Body, size: float, stance: Stance) -> Points:
     return loop(
         [(64, 6), (84, 38), (91, d - 8), (76, d + 6), (40, d + 6), (back + 16, d - 10), (back, d - 40),
          (back + 4, 30 - 14 * k), (14, -2), (34, -14)], 5,
-    ) * [body.wide, 1]  # fmt: skip
+    ) * [body.deep, 1]  # fmt: skip
 
 
 def _aorta(body: Body, stance: Stance) -> Field:
     layer = Layer(stance.pose, SOFT)
-    w = body.wide
+    w = body.deep
     arch = spline([(44, 0), (38, -32), (16, -54), (-16, -56), (-44, -34), (-58, 10), (-60, 90)])
     layer.line(arch * [w, 1], 12 + body.knob * 0.5, 0.26)
     layer.polygon(ellipse(-2, 4, 16 * body.hilum, 20 * body.hilum), 0.5)
@@ -84,7 +84,7 @@ def _aorta(body: Body, stance: Stance) -> Field:
 
 def _lucency(body: Body, stance: Stance) -> Field:
     layer = Layer(stance.pose, COARSE)
-    w = body.wide
+    w = body.deep
     layer.polygon(ellipse(56 * w, -34, 26, 42), 0.9)
     layer.polygon(ellipse(-46 * w, 46, 30, 62), 1.0)
     layer.polygon(ellipse(0, -30, 60 * w, 70), 0.5)
@@ -93,7 +93,7 @@ def _lucency(body: Body, stance: Stance) -> Field:
 
 def _trunk(body: Body, stance: Stance, rng: np.random.Generator) -> Field:
     """Skin, muscles and the raised arms; the windpipe takes away."""
-    w, fat, t = body.wide, 6 + 30 * body.fat, body.tall
+    w, fat, t = body.deep, 6 + 30 * body.fat, body.tall
     bust = 26 * body.breast
     front = spline(
         [(176, -300), (128 * w, -206 * t), (88 * w + fat * 0.6, -140 * t), (93 * w + fat, -60),
@@ -137,7 +137,7 @@ def _bones(body: Body, stance: Stance) -> Field:
 def _bone_strokes(body: Body) -> tuple[Strokes, Strokes]:
     """Vertebrae, and ribs with the breast bone."""
     heights = np.arange(-150, 230, 23.0) * body.tall
-    centres = np.interp(heights, [-150, -100, -20, 70, 220], [-44, -66, -84, -82, -66]) * body.wide
+    centres = np.interp(heights, [-150, -100, -20, 70, 220], [-44, -66, -84, -82, -66]) * body.deep
     blocks, arcs = Strokes(), Strokes()
     for x, y in zip(centres.tolist(), heights.tolist(), strict=True):
         _vertebra(blocks, x, y)
@@ -146,7 +146,7 @@ def _bone_strokes(body: Body) -> tuple[Strokes, Strokes]:
         x = float(np.interp(y, heights, centres)) - 20
         for offset in (0, 7):
             arcs.band(_rib(number, x, y, offset), 3.6, 0.30, 0.6)
-    arcs.band(spline([(52, -100), (78, -60), (96, 0), (102, 44)]) * np.array([body.wide, 1]), 6, 0.6, 1.0)
+    arcs.band(spline([(52, -100), (78, -60), (96, 0), (102, 44)]) * np.array([body.deep, 1]), 6, 0.6, 1.0)
     return blocks, arcs
 
 

@@ -82,12 +82,12 @@ def _jobs(person: Person) -> Iterator[Job]:
 def _pose(rng: np.random.Generator, view: str, kind: str) -> Pose:
     """Where this film's cassette was: portable films are the least careful."""
     if kind == "lateral":
-        width, height, scale, angle, jitter = 0.82, 1.0, rng.uniform(2.46, 2.64), 0.0, 0.016
+        width, height, scale, angle, jitter = 0.82, 1.0, rng.uniform(2.25, 2.75), rng.normal(0, 0.04), 0.032
     elif view == "PA":
-        width, height, scale, angle, jitter = 1.0, 1.0, rng.uniform(2.41, 2.59), rng.normal(0, 0.012), 0.012
+        width, height, scale, angle, jitter = 1.0, 1.0, rng.uniform(2.3, 2.72), rng.normal(0, 0.018), 0.02
     else:
         width, height = 1.0, float(rng.choice((0.84, 1.0)))
-        scale, angle, jitter = rng.uniform(2.37, 2.72), rng.normal(0, 0.035), 0.021
+        scale, angle, jitter = rng.uniform(2.3, 2.78), rng.normal(0, 0.035), 0.026
     x = SIDE * (width * 0.5 + jitter * rng.normal())
     y = SIDE * (height * (0.49 if view == "AP" else 0.46) + jitter * rng.normal())
     size = (round(SIDE * width / 4) * 4, round(SIDE * height / 4) * 4)

@@ -33,20 +33,22 @@ def body_of(number: int, female: bool, age: int) -> Body:
 def take(person: Person, job: Job) -> Shot:
     """Draw the film of a job."""
     body = body_of(person.number, person.sex == "F", person.age)
-    rng = np.random.default_rng([SEED, person.number, 4, job.study.number, len(job.kind)])
+    key = [SEED, person.number, job.study.number, len(job.kind)]
+    # The exposure has a stream of its own: the same film with another finding keeps its grain.
+    rng, exposure = np.random.default_rng([*key, 4]), np.random.default_rng([*key, 7])
     if job.kind == "lateral":
-        return _lateral(body, job, rng)
-    return _frontal(body, job, rng)
+        return _lateral(body, job, rng, exposure)
+    return _frontal(body, job, rng, exposure)
 
 
-def _frontal(body: Body, job: Job, rng: np.random.Generator) -> Shot:
+def _frontal(body: Body, job: Job, rng: np.random.Generator, exposure: np.random.Generator) -> Shot:
     study, portable = job.study, job.study.view == "AP"
     stance = Stance(
         job.pose,
         depth=float(rng.normal(-11 if portable else 2, 6)),
         turn=float(rng.normal(0, 8 if portable else 2.5)),
         supine=portable and bool(rng.random() < 0.7),
-        arms=float(rng.uniform(0.6, 1.0) if portable else rng.uniform(0, 0.7)),
+        arms=float(rng.uniform(0.4, 1.0) if portable else rng.uniform(0, 0.8)),
     )
     large = study.shown.get("Cardiomegaly", 0.0)
     heart_size = (1.06 if portable else 1.0) + (0.17 + 0.28 * large if large else float(rng.normal(0, 0.02)))
@@ -64,8 +66,8 @@ def _frontal(body: Body, job: Job, rng: np.random.Generator) -> Shot:
     for device in study.devices:
         side = study.sides["Pneumothorax" if device == "chest drain" else "Support Devices"]
         devices.DRAW[device](scene, rng, side)
-    grey = _exposed(scene, rng, portable)
-    _annotate(grey, body, rng, portable)
+    grey = _exposed(scene, exposure, portable)
+    _annotate(grey, body, exposure, portable)
     return Shot(grey, _boxes(scene, grey), masks)
 
 
@@ -85,8 +87,8 @@ def _annotate(grey: Field, body: Body, rng: np.random.Generator, portable: bool)
     """Shutters, the side marker on its proper side, and the stamp."""
     width = grey.shape[1]
     left = top = right = bottom = 0
-    if rng.random() < (0.35 if portable else 0.15):
-        left, top, right, bottom = (int(rng.integers(0, 16)) for _ in range(4))
+    if rng.random() < 0.35:
+        left, top, right, bottom = (int(rng.integers(0, 20)) for _ in range(4))
     film.collimate(grey, (left, top, right, bottom))
     x = width - right - 40 if body.marker == "L" else left + 18
     y = top + 14 + int(50 * body.marker_place)
@@ -127,7 +129,7 @@ def _heart_mask(scene: Scene) -> np.ndarray:
     return below
 
 
-def _lateral(body: Body, job: Job, rng: np.random.Generator) -> Shot:
+def _lateral(body: Body, job: Job, rng: np.random.Generator, exposure: np.random.Generator) -> Shot:
     shown = job.study.shown
     stance = Stance(job.pose, depth=float(rng.normal(2, 6)), turn=0.0)
     heart_size = 1.0 + 0.4 * shown.get("Cardiomegaly", 0.0)
@@ -143,7 +145,7 @@ def _lateral(body: Body, job: Job, rng: np.random.Generator) -> Shot:
         lateral.effusion(scene, shown["Pleural Effusion"])
     if "pacemaker" in job.study.devices:
         lateral.pacemaker(scene)
-    grey = _exposed(scene, rng, portable=False)
+    grey = _exposed(scene, exposure, portable=False)
     if body.marker_place < 0.5:
         grey = np.ascontiguousarray(grey[:, ::-1])
     film.write_word(grey, "L", x=18 if body.marker_place < 0.5 else grey.shape[1] - 40, y=20, size=24)

@@ -69,12 +69,11 @@ def frame() -> Frame:
 
 def set_up() -> Frame:
     """Draw the controls in the sidebar and return what they say."""
-    presentation = bool(st.session_state.get("present", False))
     with st.sidebar:
         index = _dataset()
         cohort = _cohort_controls(index)
         policy, unit = _counting_controls(index)
-        st.toggle(
+        presentation = st.toggle(
             "Presentation mode",
             key="present",
             bind="query-params",

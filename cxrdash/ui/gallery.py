@@ -246,7 +246,7 @@ def _facts(now: Frame, film: DrawnImage) -> None:
     for state in ("positive", "uncertain", "negative", "not_assessed"):
         names = [name for name, found in film.states if found.label == state]
         if names and state in ("positive", "uncertain"):
-            st.markdown("\n".join(f"- {marks[state]} **{safe(name)}** {state}" for name in names))
+            st.markdown("  \n".join(f"**{safe(marks[state])} {safe(name)}** {state}" for name in names))
         elif names:
             st.caption(f"{marks[state]} {state.replace('_', ' ')}: {safe(', '.join(names))}")
     known: dict[str, Any] = details(now.index, film.image)

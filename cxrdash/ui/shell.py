@@ -138,7 +138,10 @@ def _style(*, presentation: bool) -> None:
     [data-testid="stSidebarUserContent"] {{ padding-top: .6rem; }}
     [data-testid="stMainBlockContainer"] h2 {{ padding: 0 0 .3rem; font-size: 1.7rem; line-height: 1.25; }}
     [data-testid="stMetricValue"] {{ font-size: 1.55rem; font-variant-numeric: tabular-nums; }}
-    [data-testid="stMetric"] {{ padding: .55rem .9rem; }}
+    [data-testid="stMetric"] {{ padding: 0; }}
+    [data-testid="stMetric"] > div {{ padding: .5rem .9rem .3rem; }}
+    [role="dialog"] img {{ max-height: 74vh; object-fit: contain; }}
+    .st-key-ds [aria-label="Clear value"] {{ display: none; }}
     [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
     </style>""")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,29 @@ from cxrdash.demo.plan import Plan
 from cxrdash.demo.planted import plan_demo
 
 
-@dataclass
+@dataclass(frozen=True)
 class Written:
     """The demo on disk."""
 
     folder: Path
-    told: list[tuple[float, str]]
+    told: tuple[tuple[float, str], ...]
 
     def table(self, name: str) -> list[dict[str, str]]:
         with (self.folder / name).open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
-    @property
+    @cached_property
     def planted(self) -> dict[str, list[dict[str, str]]]:
         text: dict[str, Any] = json.loads((self.folder / "planted.json").read_text(encoding="utf-8"))
         planted: dict[str, list[dict[str, str]]] = text["planted"]
         return planted
 
     def film(self, image_id: str) -> Path:
-        row = next(row for row in self.table("demo_images.csv") if row["image_id"] == image_id)
-        return self.folder / row["film_path"]
+        return self.folder / self.paths[image_id]
+
+    @cached_property
+    def paths(self) -> dict[str, str]:
+        return {row["image_id"]: row["film_path"] for row in self.table("demo_images.csv")}
 
 
 @pytest.fixture(scope="session")
@@ -46,4 +50,5 @@ def plan() -> Plan:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     told: list[tuple[float, str]] = []
     folder = tmp_path_factory.mktemp("cache") / "demo"
-    return Written(write_demo(folder, progress=lambda *said: told.append(said)), told)
+    write_demo(folder, progress=lambda *said: told.append(said))
+    return Written(folder, tuple(told))

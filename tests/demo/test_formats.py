@@ -42,9 +42,7 @@ def test_8_bit_files_have_their_mode(tmp_path: Path, job: Job, file_format: str,
         assert np.asarray(image.convert("L"), dtype=int)[:, 0] == pytest.approx(GREY[:, 0] * 255, abs=16)
 
 
-@pytest.mark.parametrize(
-    ("file_format", "photometric"), [("dicom", "MONOCHROME2"), ("dicom inverted", "MONOCHROME1")]
-)
+@pytest.mark.parametrize(("file_format", "photometric"), [("dicom", "MONOCHROME2"), ("dicom inverted", "MONOCHROME1")])
 def test_dicom_shows_the_same_film_either_way(tmp_path: Path, job: Job, file_format: str, photometric: str) -> None:
     dataset = pydicom.dcmread(write(tmp_path, job, file_format))
     stored = dataset.pixel_array.astype(int)

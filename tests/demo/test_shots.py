@@ -45,7 +45,7 @@ def test_every_film_says_that_it_is_synthetic(plan: Plan) -> None:
     word = _word(STAMP, 11)
     for job in list(plan.jobs.values())[:12]:
         grey = take(plan.people[job.person - 1], job).grey
-        assert 0 <= grey.min() and grey.max() <= 1
+        assert grey.min() >= 0 and grey.max() <= 1
         corner = grey[-word.shape[0] - 2 : -2, 6 : 6 + word.shape[1]]
         assert np.corrcoef(corner.ravel(), word.ravel())[0, 1] > 0.95
 
@@ -70,8 +70,7 @@ def test_a_finding_changes_the_film_inside_its_box_most(plan: Plan, healthy: Job
     for name, x, y, width, height in boxes:
         assert name == finding
         inside[y : y + height, x : x + width] = True
-    # The random stream goes on after the drawing, so the grain differs everywhere.
-    assert change[inside].mean() > 2 * change[~inside].mean()
+    assert change[inside].mean() > 4 * change[~inside].mean()
 
 
 @pytest.mark.parametrize("finding", ["Pleural Effusion", "Pneumothorax", "Lung Lesion"])

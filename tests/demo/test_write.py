@@ -51,9 +51,10 @@ def test_near_duplicates_look_alike_but_are_other_files(written) -> None:
 
 
 def test_sizes_in_the_table_are_those_of_the_films(written) -> None:
-    for row in written.table("demo_images.csv")[::40]:
+    faulty = {e["image_id"] for kind in ("missing_files", "broken_files") for e in written.planted[kind]}
+    for row in written.table("demo_images.csv")[::20]:
         path = written.folder / row["film_path"]
-        if path.suffix in (".jpg", ".png"):
+        if path.suffix in (".jpg", ".png") and row["image_id"] not in faulty:
             with Image.open(path) as image:
                 assert image.size == (int(row["width"]), int(row["height"]))
 
@@ -62,8 +63,8 @@ def test_boxes_lie_on_their_films(written) -> None:
     sizes = {row["image_id"]: (int(row["width"]), int(row["height"])) for row in written.table("demo_images.csv")}
     for box in written.table("demo_boxes.csv"):
         width, height = sizes[box["image_id"]]
-        assert 0 <= int(box["x"]) and int(box["x"]) + int(box["box_width"]) <= width
-        assert 0 <= int(box["y"]) and int(box["y"]) + int(box["box_height"]) <= height
+        assert int(box["x"]) >= 0 and int(box["x"]) + int(box["box_width"]) <= width
+        assert int(box["y"]) >= 0 and int(box["y"]) + int(box["box_height"]) <= height
 
 
 def test_masks_decode_to_two_lungs_and_a_heart(written) -> None:
@@ -96,15 +97,11 @@ def test_another_folder_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "four years"
 
 
-class Stopped(Exception):
-    """The user closed the window."""
-
-
 def stop_at_the_third_word(counted: list[int]):
     def tell(share: float, sentence: str) -> None:
         counted.append(1)
         if len(counted) == 3:
-            raise Stopped
+            raise KeyboardInterrupt
 
     return tell
 
@@ -113,7 +110,7 @@ def test_a_stopped_run_leaves_nothing_and_an_older_demo_stays(tmp_path: Path) ->
     folder = tmp_path / "demo"
     folder.mkdir()
     (folder / STAMP).write_text(f"older than {VERSION}", encoding="utf-8")
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt):
         write_demo(folder, progress=stop_at_the_third_word([]))
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     assert [path.name for path in folder.iterdir()] == [STAMP]
@@ -123,6 +120,6 @@ def test_what_a_killed_run_left_is_removed_but_not_a_run_in_progress(tmp_path: P
     for name, age in (("demo-making-old", LEFTOVER_SECONDS + 60), ("demo-making-now", 0)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - age, time.time() - age))
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt):
         write_demo(tmp_path / "demo", progress=stop_at_the_third_word([]))
     assert [path.name for path in tmp_path.iterdir()] == ["demo-making-now"]

@@ -94,10 +94,10 @@ def test_no_answer_mixes_generations_while_rebuilding(tmp_path: Path) -> None:
                 faults.append(fault)
                 return
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
+    readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for many in (4, 5, 6, 7):
+    for many in (4, 5, 6):
         patients(folder, many)
         build(folder, "nih")
     done.set()

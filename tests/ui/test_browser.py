@@ -149,6 +149,7 @@ def test_presentation_mode_hides_identifiers(chromium: Any, small_server: Any) -
     tab = Tab(chromium, small_server.url)
     tab.open("gallery?ds=films&present=true")
     tab.page.wait_for_selector(GRID)
+    assert drawn_ids(tab) == []
     assert not re.search(r"\d{8}_\d{3}", tab.text())
     tab.close()
 
