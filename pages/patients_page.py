@@ -29,7 +29,8 @@ else:
             ("Patients", number(summary["patients"]), "Distinct patients in the cohort."),
             ("With one image", percent(summary["patients_with_one"] / summary["patients"]),
              f"{number(summary['patients_with_one'])} of {number(summary['patients'])} patients."),
-            ("Most images of one patient", number(summary["most"]), f"The median patient has {number(summary['median'])}."),
+            ("Most images of one patient", number(summary["most"]),
+             f"The median patient has {number(summary['median'])}."),
             ("If repeats added nothing", number(summary["if_repeats_added_nothing"]),
              "N²/Σm²: what the images would be worth for an image-weighted proportion if all films of a patient "
              "were copies. No size of the dataset."),

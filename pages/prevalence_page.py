@@ -47,7 +47,7 @@ else:
             "Thick line: interval that allows for several images of one patient. Thin line: as if all were independent."
         )
     elif view == "Policies":
-        name, result = "prevalence_policies", parts.ordered(policies, rates)
+        name, result = "prevalence_policies", parts.ordered(parts.distinct(policies), rates)
         show.chart(policy_dots(parts.policy_doors(result), now.look), "prevalence_policies", alt=parts.alt(rates))
     else:
         attribute = parts.ATTRIBUTES[view]

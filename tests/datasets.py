@@ -217,9 +217,7 @@ class InventedSource:
     def image_key(self, path: str) -> str:
         return path
 
-    def stage(
-        self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool
-    ) -> Staged:
+    def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         (path,) = claim.roles["images"]
         names = json.loads((path.parent / "findings.json").read_text(encoding="utf-8"))
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)

@@ -9,6 +9,7 @@ import numpy as np
 from cxrdash.analysis.pair_measures import cluster_order, pair_measures
 from cxrdash.analysis.prevalence import default_unit
 from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
@@ -96,6 +97,10 @@ def label_combinations(
     """
     import pandas as pd
 
+    if top < 0:
+        raise CxrdashError(
+            f"top must be 0 (all combinations) or more, not {top}.", "Write 24 for the 24 most frequent."
+        )
     chosen = as_policy(policy)
     table = select(index, cohort).labels(unit or default_unit(index))
     positive = np.isin(table.states, sorted(chosen.positive_states))

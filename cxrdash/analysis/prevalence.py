@@ -52,7 +52,7 @@ def prevalence_by(
 ) -> pd.DataFrame:
     """The table of ``prevalence`` for each level of split, view, sex or age_band, in a column of that name."""
     if by not in BY:
-        raise CxrdashError(f"{shown(by)!r} is nothing to split by.", "Use --by " + ", ".join(BY))
+        raise CxrdashError(f"'{shown(by)}' is nothing to split by.", "Use --by " + ", ".join(BY))
     return _rates(select(index, cohort), as_policy(policy), unit or default_unit(index), (by,))
 
 

@@ -59,7 +59,7 @@ def named(name: str) -> Statistic:
         return STATISTICS[name]
     except KeyError:
         raise CxrdashError(
-            f"There is no statistic named {shown(name)!r}.", "Known: " + ", ".join(sorted(STATISTICS))
+            f"There is no statistic named '{shown(name)}'.", "Known: " + ", ".join(sorted(STATISTICS))
         ) from None
 
 

@@ -141,9 +141,7 @@ def row_pitch(look: Look, names: Sequence[object]) -> int:
     return max(34 if look.presentation else 25, round(lines * look.size * 1.3) + 6)
 
 
-def rows_height(
-    look: Look, names: Sequence[object], chrome: int = 96, *, lowest: int = 190, times: float = 1.0
-) -> int:
+def rows_height(look: Look, names: Sequence[object], chrome: int = 96, *, lowest: int = 190, times: float = 1.0) -> int:
     """Return the height of a chart of these rows in pixels, with ``chrome`` for its axis and legend.
 
     ``times`` makes room for rows that hold several marks one below the other.

@@ -34,9 +34,7 @@ class Cells:
     hovers: list[str] = field(default_factory=list)
     doors: list[list[Any]] = field(default_factory=list)
 
-    def add(
-        self, place: tuple[int, int], colour: Any, text: tuple[str, str], hover: str, door: list[Any]
-    ) -> None:
+    def add(self, place: tuple[int, int], colour: Any, text: tuple[str, str], hover: str, door: list[Any]) -> None:
         """Add one cell at (column, row) with its text and the ink it is written in."""
         self.columns.append(place[0])
         self.rows.append(place[1])

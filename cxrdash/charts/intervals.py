@@ -30,9 +30,7 @@ class Series:
         return (self.position - (self.of - 1) / 2) * min(0.8 / self.of, 0.22)
 
 
-def add_dots(
-    figure: go.Figure, frame: pd.DataFrame, look: Look, series: Series, rows: Sequence[float]
-) -> None:
+def add_dots(figure: go.Figure, frame: pd.DataFrame, look: Look, series: Series, rows: Sequence[float]) -> None:
     """Draw one series: a line from ``low`` to ``high`` and a dot at the centre; NaN leaves a gap."""
     at = [row + series.offset for row in rows]
     colour = look.series(series.position)
@@ -84,9 +82,7 @@ def _hovers(frame: pd.DataFrame, series: Series) -> list[str]:
         lines = [f"<b>{title}</b>", f"{percent(row[series.centre])} ({interval(row['low'], row['high'])})"]
         if "of" in row:
             lines.append(
-                f"{number(row['positive'])} of {number(row['of'])}"
-                if "positive" in row
-                else f"of {number(row['of'])}"
+                f"{number(row['positive'])} of {number(row['of'])}" if "positive" in row else f"of {number(row['of'])}"
             )
         texts.append("<br>".join(lines))
     return texts

@@ -86,7 +86,5 @@ def age_histogram(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> g
             tickangle=0,
         )
     )
-    figure.update_yaxes(
-        **count_axis(look, plain(unit).capitalize(), highest(frame["images"]), room=1.04, nticks=4)
-    )
+    figure.update_yaxes(**count_axis(look, plain(unit).capitalize(), highest(frame["images"]), room=1.04, nticks=4))
     return figure

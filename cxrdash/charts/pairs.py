@@ -86,9 +86,7 @@ def _scaled_values(frame: pd.DataFrame) -> pd.Series:
     return frame.loc[scaled, "value"].astype("float64").dropna()
 
 
-def _sorted_cells(
-    frame: pd.DataFrame, look: Look, names: list[Any], scale: Scale, unit: str
-) -> dict[str, Cells]:
+def _sorted_cells(frame: pd.DataFrame, look: Look, names: list[Any], scale: Scale, unit: str) -> dict[str, Cells]:
     place = {name: position for position, name in enumerate(names)}
     kinds = {"coloured": Cells(), "few": Cells(), "diagonal": Cells()}
     grey = "#262B32" if look.dark else "#ECEEF0"
@@ -143,9 +141,7 @@ def _matrix_axes(figure: go.Figure, look: Look, names: list[Any], measure: str) 
     figure.update_yaxes(**(y | {"title": {"text": "also this finding (row)" if given else "", **titled}}))
 
 
-def combination_chart(
-    frame: pd.DataFrame, look: Look, names: Sequence[str], *, unit: str = "images"
-) -> go.Figure:
+def combination_chart(frame: pd.DataFrame, look: Look, names: Sequence[str], *, unit: str = "images") -> go.Figure:
     """Return bars of exact combinations above a dot matrix that says which findings each one holds.
 
     ``frame`` has ``combination`` (text), ``findings`` (list), ``count``, ``share`` and ``door``, in the order
@@ -177,9 +173,7 @@ def combination_chart(
     return figure
 
 
-def _add_combination_bars(
-    figure: go.Figure, frame: pd.DataFrame, look: Look, columns: list[int], unit: str
-) -> None:
+def _add_combination_bars(figure: go.Figure, frame: pd.DataFrame, look: Look, columns: list[int], unit: str) -> None:
     crowded = len(columns) > (14 if look.presentation else 22)
     figure.add_trace(
         go.Bar(

@@ -43,9 +43,7 @@ def images_per_patient_chart(
     for column, name, colour in curves:
         _add_falling_curve(figure, rows, look, (column, name, colour), log)
     _mark_threshold(figure, rows, look, threshold, unit)
-    _log_count_axis(
-        figure, look, f"More than this many {plain(unit)} per patient", float(rows["images"].max()), log
-    )
+    _log_count_axis(figure, look, f"More than this many {plain(unit)} per patient", float(rows["images"].max()), log)
     if log:
         ticks = [t for t in SHARE_TICKS if t >= lowest / 5]
         figure.update_yaxes(
@@ -107,9 +105,7 @@ def _mark_threshold(figure: go.Figure, rows: pd.DataFrame, look: Look, threshold
     figure.add_shape(type="line", layer="below", line=stroke, **ends)
 
 
-def _add_mark(
-    figure: go.Figure, look: Look, at: tuple[float, float], saying: tuple[str, str], colour: str
-) -> None:
+def _add_mark(figure: go.Figure, look: Look, at: tuple[float, float], saying: tuple[str, str], colour: str) -> None:
     """Mark the point ``at`` and write its share and a sentence beside it, on the side named."""
     sentence, side = saying
     figure.add_trace(
@@ -164,9 +160,7 @@ def ecdf_chart(
             **doorway(),
             line={"shape": "hv", "color": look.accent, "width": 4 if look.presentation else 2.5},
             customdata=doors(rows, "images"),
-            hovertext=[
-                f"at most {number(t)}: {percent(s)}" for t, s in zip(rows["images"], shares, strict=True)
-            ],
+            hovertext=[f"at most {number(t)}: {percent(s)}" for t, s in zip(rows["images"], shares, strict=True)],
             hoverinfo="text",
         )
     )
@@ -174,9 +168,7 @@ def ecdf_chart(
     if reached:
         most = f"of patients have at most {number(threshold)} {unit}"
         _add_mark(figure, look, (threshold, reached[-1]), (most, "bottom right"), look.text)
-    _log_count_axis(
-        figure, look, f"At most this many {plain(unit)} per patient", float(rows["images"].max()), log
-    )
+    _log_count_axis(figure, look, f"At most this many {plain(unit)} per patient", float(rows["images"].max()), log)
     figure.update_yaxes(**share_axis(look, "Share of patients", 1.02))
     return figure
 
@@ -217,9 +209,7 @@ def lorenz_chart(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> go
         rows = frame[frame["dataset"] == name] if "dataset" in frame.columns else frame
         _add_lorenz_curve(figure, rows, look, position, str(name))
     # The triangle above the line of equality is always empty: names go there, beside a piece of line.
-    figure.update_layout(
-        showlegend=names != [""], legend={"orientation": "v", "x": 0.015, "y": 0.99, "yanchor": "top"}
-    )
+    figure.update_layout(showlegend=names != [""], legend={"orientation": "v", "x": 0.015, "y": 0.99, "yanchor": "top"})
     figure.update_xaxes(**share_axis(look, f"Share of patients, those with fewest {plain(unit)} first"))
     figure.update_yaxes(**share_axis(look, f"Share of {plain(unit)}"))
     return figure

@@ -73,9 +73,7 @@ class Scale:
             "len": 1,
             "x": 1.01,
         }
-        bar |= (
-            {"tickvals": [t for t, _ in ticks], "ticktext": [t for _, t in ticks]} if ticks else {"nticks": 6}
-        )
+        bar |= {"tickvals": [t for t, _ in ticks], "ticktext": [t for _, t in ticks]} if ticks else {"nticks": 6}
         if self.measure == "conditional":
             bar["tickformat"] = ".0%"
         elif self.measure == "count":

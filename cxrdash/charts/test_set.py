@@ -208,9 +208,7 @@ def subgroup_grid(frame: pd.DataFrame, look: Look) -> go.Figure:
     return figure
 
 
-def _add_cell(
-    cells: Cells, record: dict[str, Any], place: tuple[int, int], door: list[Any], look: Look
-) -> None:
+def _add_cell(cells: Cells, record: dict[str, Any], place: tuple[int, int], door: list[Any], look: Look) -> None:
     tier = tier_word(record["tier"])
     colour = TIER_COLOURS.get(tier, look.muted)
     patients = record["positive_patients"]

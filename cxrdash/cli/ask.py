@@ -61,9 +61,7 @@ def _options(chosen: Statistic, arguments: argparse.Namespace) -> dict[str, Any]
         if value is None:
             continue
         if name not in chosen.options:
-            raise Misuse(
-                f"{chosen.name} takes no --{name}.", f"It takes: {', '.join(chosen.options) or 'no options'}."
-            )
+            raise Misuse(f"{chosen.name} takes no --{name}.", f"It takes: {', '.join(chosen.options) or 'no options'}.")
         given[name] = str(Policy.parse(value)) if name == "policy" else value
     return given
 

@@ -98,9 +98,7 @@ def decoders() -> Iterator[Check]:
 
     for syntax, packages in DECODER_PACKAGES.items():
         if packages != "pydicom" and not get_decoder(UID(syntax)).is_available:
-            yield Check(
-                f"DICOM: {UID(syntax).name}", "note", "no decoder", f"If needed: pip install {packages}"
-            )
+            yield Check(f"DICOM: {UID(syntax).name}", "note", "no decoder", f"If needed: pip install {packages}")
 
 
 def cache_checks(cache: Cache) -> Iterator[Check]:

@@ -26,9 +26,7 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--age", type=_range, metavar="A-B", help="whole years, both ends included")
     group.add_argument("--labels", metavar="EXPR", help="""for example 'Edema AND NOT "Support Devices"'""")
     group.add_argument("--patient", metavar="ID", help="one patient")
-    group.add_argument(
-        "--per-patient-images", type=_range, metavar="A-B", help="patients with that many images"
-    )
+    group.add_argument("--per-patient-images", type=_range, metavar="A-B", help="patients with that many images")
     group.add_argument("--on-disk", action="store_true", help="only images whose file was found")
     group.add_argument("--one", choices=("first", "last", "random"), help="one image of each patient")
     group.add_argument("--pick-seed", type=int, metavar="N", help="seed of --one random (default 1)")
@@ -38,9 +36,7 @@ def cohort_of(arguments: argparse.Namespace) -> Cohort:
     """Return the cohort that the options describe."""
     given = {field: getattr(arguments, parameter) for field, parameter in PARAMETERS.items()}
     values: dict[str, Any] = {
-        field: tuple(value) if isinstance(value, list) else value
-        for field, value in given.items()
-        if value is not None
+        field: tuple(value) if isinstance(value, list) else value for field, value in given.items() if value is not None
     }
     with as_misuse():
         return Cohort(**values)
@@ -62,9 +58,7 @@ def add_format(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="table (aligned, rounded, for reading), csv or json (exact)",
     )
-    group.add_argument(
-        "--json", dest="format", action="store_const", const="json", help="the same as --format json"
-    )
+    group.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 
 def positive_int(text: str) -> int:
@@ -91,9 +85,7 @@ def typed_options(name: str, function: Callable[..., Any], settings: Iterable[st
     Raises Misuse naming the known options for one the statistic does not take.
     """
     parameters = inspect.signature(function).parameters.values()
-    defaults = {
-        p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in OWN_OPTIONS
-    }
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in OWN_OPTIONS}
     read: dict[str, Any] = {}
     for setting in settings:
         option, given, text = setting.partition("=")
@@ -103,9 +95,7 @@ def typed_options(name: str, function: Callable[..., Any], settings: Iterable[st
             known = ", ".join(f"{key}={_written(value)}" for key, value in defaults.items())
             raise Misuse(f"{name} has no option '{shown(option)}'.", f"Known: {known or 'none'}.")
         if not given:
-            raise Misuse(
-                f"--set {option} has no value.", f"Write --set {option}={_written(defaults[option])}."
-            )
+            raise Misuse(f"--set {option} has no value.", f"Write --set {option}={_written(defaults[option])}.")
         read[option] = _typed(option, text, defaults[option])
     return read
 

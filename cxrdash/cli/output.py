@@ -97,9 +97,7 @@ class _Bar:
 
     def __call__(self, share: float, step: str) -> None:
         full = round(min(max(share, 0.0), 1.0) * BAR)
-        text = f"[{'#' * full}{'.' * (BAR - full)}] {share:4.0%} {step}"[
-            : shutil.get_terminal_size().columns - 1
-        ]
+        text = f"[{'#' * full}{'.' * (BAR - full)}] {share:4.0%} {step}"[: shutil.get_terminal_size().columns - 1]
         print("\r" + text.ljust(self.drawn), end="", file=sys.stderr, flush=True)
         self.drawn = len(text)
 

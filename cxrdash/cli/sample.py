@@ -92,8 +92,7 @@ def _write_sheet(out: Path, drawn: Draw, pictures: list[tuple[bytes | None, str 
     from cxrdash.images.contact_sheet import Tile, contact_sheet
 
     tiles = [
-        Tile(picture, problem, _caption(film))
-        for film, (picture, problem) in zip(drawn.films, pictures, strict=True)
+        Tile(picture, problem, _caption(film)) for film, (picture, problem) in zip(drawn.films, pictures, strict=True)
     ]
     columns = min(MOST_COLUMNS, max(1, math.ceil(math.sqrt(2 * len(tiles)))))
     sheet = contact_sheet(tiles, columns=columns, title=title)

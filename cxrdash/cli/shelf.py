@@ -62,9 +62,7 @@ def show(arguments: argparse.Namespace, cache: Cache) -> int:
     index = open_index(arguments.dataset, cache)
     audit = replace(read_audit(index.cursor(), published=True), path=index.path)
     if arguments.json:
-        write_json(
-            plain({"card": index.card, "units": index.units, "levels": _levels(index), "audit": audit})
-        )
+        write_json(plain({"card": index.card, "units": index.units, "levels": _levels(index), "audit": audit}))
         return 0
     print("\n".join((*audit_lines(audit), "", *_card_lines(index))))
     if changed := index.changed_sources():

@@ -13,9 +13,7 @@ PORT = 8501
 
 def _index(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", type=Path, help="the folder of the dataset as downloaded")
-    parser.add_argument(
-        "--name", metavar="N", help="name it is indexed under (the source's own unless given)"
-    )
+    parser.add_argument("--name", metavar="N", help="name it is indexed under (the source's own unless given)")
     parser.add_argument("--source", metavar="S", help="the dataset it is, where the files fit several")
     parser.add_argument(
         "--images",
@@ -27,9 +25,7 @@ def _index(parser: Parser) -> None:
         help="further folders that hold image files (write PATH first)",
     )
     parser.add_argument("--dry-run", action="store_true", help="read and check everything, publish nothing")
-    parser.add_argument(
-        "--allow-bad-rows", action="store_true", help="set rows that cannot be read aside and go on"
-    )
+    parser.add_argument("--allow-bad-rows", action="store_true", help="set rows that cannot be read aside and go on")
     _add_json(parser, "the load audit as a JSON object")
 
 
@@ -48,9 +44,7 @@ def _stat(parser: Parser) -> None:
     parser.add_argument("--list", action="store_true", help="list the statistics with their options")
     add_cohort(parser)
     group = parser.add_argument_group("statistic")
-    group.add_argument(
-        "--policy", metavar="P", help="as_is, U-Ones, U-Zeros or U-Ignore; add ', blank excluded'"
-    )
+    group.add_argument("--policy", metavar="P", help="as_is, U-Ones, U-Zeros or U-Ignore; add ', blank excluded'")
     group.add_argument("--unit", choices=("image", "study", "patient"), help="what is counted")
     group.add_argument(
         "--set",
@@ -65,9 +59,7 @@ def _stat(parser: Parser) -> None:
 def _sample(parser: Parser) -> None:
     _add_dataset(parser)
     parser.add_argument("-n", type=positive_int, default=32, metavar="N", help="how many images (default 32)")
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="another seed, other images (default 1)"
-    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="another seed, other images (default 1)")
     parser.add_argument(
         "--per-patient",
         type=int,
@@ -75,9 +67,7 @@ def _sample(parser: Parser) -> None:
         default=1,
         help="1: one image a patient (default); 0: any image",
     )
-    parser.add_argument(
-        "--contact-sheet", metavar="OUT.png", type=_png, help="also draw the films on one picture"
-    )
+    parser.add_argument("--contact-sheet", metavar="OUT.png", type=_png, help="also draw the films on one picture")
     add_cohort(parser)
     add_format(parser)
 
@@ -86,26 +76,18 @@ def _query(parser: Parser) -> None:
     _add_dataset(parser)
     parser.add_argument("sql", metavar="SQL", nargs="?", help="one SELECT statement; - reads it from stdin")
     parser.add_argument("--schema", action="store_true", help="list the tables and columns instead")
-    parser.add_argument(
-        "--seconds", type=positive_float, default=30.0, metavar="S", help="time limit (default 30)"
-    )
-    parser.add_argument(
-        "--rows", type=positive_int, default=10_000, metavar="N", help="row limit (default 10000)"
-    )
+    parser.add_argument("--seconds", type=positive_float, default=30.0, metavar="S", help="time limit (default 30)")
+    parser.add_argument("--rows", type=positive_int, default=10_000, metavar="N", help="row limit (default 10000)")
     add_format(parser)
 
 
 def _demo(parser: Parser) -> None:
-    parser.add_argument(
-        "--rebuild", action="store_true", help="index it again, and draw films where they are missing"
-    )
+    parser.add_argument("--rebuild", action="store_true", help="index it again, and draw films where they are missing")
     _add_json(parser, "the load audit as a JSON object")
 
 
 def _serve(parser: Parser) -> None:
-    parser.add_argument(
-        "--port", type=_port, default=PORT, metavar="N", help=f"port on this machine (default {PORT})"
-    )
+    parser.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"port on this machine (default {PORT})")
 
 
 def _doctor(parser: Parser) -> None:
@@ -174,9 +156,7 @@ VERBS = (
         "sample",
         "draw random images of a cohort",
         "The same seed draws the same images on any machine.",
-        (
-            "sample nih --labels 'Pneumothorax AND NOT Effusion' -n 32 --seed 1 --on-disk --contact-sheet out.png",
-        ),
+        ("sample nih --labels 'Pneumothorax AND NOT Effusion' -n 32 --seed 1 --on-disk --contact-sheet out.png",),
         _sample,
         "cxrdash.cli.sample:sample",
     ),

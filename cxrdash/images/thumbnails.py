@@ -55,13 +55,9 @@ class ThumbnailStore:
         ``side`` is the longest side in pixels; films are never enlarged. Nothing is raised for any film.
         """
         keys = {path: _content_key(path, side) for path in dict.fromkeys(paths) if path is not None}
-        found = {
-            key: Thumbnail(*row) for key, row in self._file.read([k for k in keys.values() if k]).items()
-        }
+        found = {key: Thumbnail(*row) for key, row in self._file.read([k for k in keys.values() if k]).items()}
         made = _make_all([path for path, key in keys.items() if key not in found], side)
-        self._file.write(
-            {key: _row(made[path]) for path, key in keys.items() if key and _keepable(made, path)}
-        )
+        self._file.write({key: _row(made[path]) for path, key in keys.items() if key and _keepable(made, path)})
         known = {path: found[key] if key in found else made[path] for path, key in keys.items()}
         return [MISSING if path is None else known[path] for path in paths]
 

@@ -96,6 +96,10 @@ INSERT INTO boxes
 SELECT image, finding, reader, x, y, w, h, coordinate_space
 FROM staged_boxes JOIN images USING (image_id) ORDER BY image, finding;
 
+INSERT INTO masks
+SELECT image, structure, m.width, m.height, rle, convention, quality
+FROM staged_masks AS m JOIN images USING (image_id) ORDER BY image, structure;
+
 INSERT INTO readings
 SELECT image, reader, finding, state FROM staged_readings JOIN images USING (image_id)
 ORDER BY image, reader, finding;
@@ -206,7 +210,14 @@ def _write_set_aside(con: duckdb.DuckDBPyConnection, staged: Staged) -> None:
             wanted[row[0]].append(row[1])
     lines = {file: physical_lines(staged.files[file].plain, sorted(set(records))) for file, records in wanted.items()}
     values = [
-        (staged.files[file].path.name, lines.get(file, {}).get(record), column, value, reason, what)
+        (
+            staged.files[file].path.name,
+            lines.get(file, {}).get(record),
+            staged.image_column if column == "image id" else column,
+            value,
+            reason,
+            what,
+        )
         for file, record, column, value, reason, what in rows
     ]
     if values:

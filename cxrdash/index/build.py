@@ -26,6 +26,10 @@ Progress = Callable[[float, str], None]
 WORKSPACE = ".building-"
 
 
+def silent(_share: float, _step: str) -> None:
+    """Report no progress."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asked to be indexed."""
@@ -57,7 +61,7 @@ class LoadAudit:
     path: Path | None = None
 
 
-def build_index(request: Request, cache: Cache, *, progress: Progress = lambda share, step: None) -> LoadAudit:
+def build_index(request: Request, cache: Cache, *, progress: Progress = silent) -> LoadAudit:
     """Index a dataset's folder and publish a new generation.
 
     Raises CxrdashError naming file, line and fix; nothing is published then and the previous
@@ -102,6 +106,7 @@ def _build(task: _Task, progress: Progress) -> LoadAudit:
         progress(0.45, "Matching image files")
         notes = [
             *task.claim.notes,
+            *task.inventory.notes,
             *staged.notes,
             *_file_notes(assemble.stage_found(con, task.source, task.inventory)),
         ]
@@ -212,7 +217,7 @@ def _readable_faults(root: Path) -> Iterator[None]:
             free = shutil.disk_usage(root).free // 2**20 if root.exists() else 0
             raise CxrdashError(
                 f"The disk of {root} is full ({free:,} MB free); nothing was published.",
-                "Free some space, or move the cache with --cache DIR or CXRDASH_CACHE. The previous index is untouched.",
+                "Free some space, or move the cache with --cache DIR or CXRDASH_CACHE. The previous index is kept.",
             ) from fault
         if isinstance(fault, OSError) and fault.filename and _belongs(Path(fault.filename), root):
             raise CxrdashError(

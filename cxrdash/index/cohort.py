@@ -41,7 +41,7 @@ class Cohort:
                 object.__setattr__(self, name, (low, high))
         if self.one_per_patient not in get_args(OnePerPatient):
             raise CxrdashError(
-                f"{shown(self.one_per_patient)!r} is no rule for one image per patient.",
+                f"'{shown(self.one_per_patient)}' is no rule for one image per patient.",
                 "Use first, last or random.",
             )
 

@@ -28,7 +28,7 @@ def dataset_folder(cache: Cache, dataset: str) -> Path:
     """Return the folder of a dataset's generations; refuse names that could leave the cache."""
     if not DATASET_NAME.fullmatch(dataset):
         raise CxrdashError(
-            f"{shown(dataset)!r} cannot be the name of a dataset.",
+            f"'{shown(dataset)}' cannot be the name of a dataset.",
             "Use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit.",
         )
     return cache.index / dataset
@@ -43,7 +43,7 @@ def current(cache: Cache, dataset: str) -> Generation:
     except FileNotFoundError:
         known = ", ".join(datasets(cache)) or "none yet"
         raise CxrdashError(
-            f"No dataset named {shown(dataset)!r} is indexed (indexed: {known}).",
+            f"No dataset named '{shown(dataset)}' is indexed (indexed: {known}).",
             "Index it with: python -m cxrdash index FOLDER --name NAME",
         ) from None
     except (ValueError, KeyError, TypeError) as broken:
@@ -71,21 +71,21 @@ def publish(cache: Cache, dataset: str, generation: str, built: Path) -> Generat
     """Rename a finished build into place and point readers at it; both steps are atomic."""
     folder = dataset_folder(cache, dataset)
     path = folder / f"{generation}.duckdb"
-    os.replace(built, path)
+    built.replace(path)
     kept = {path, _pointed_at(folder)}
     pointer = folder / f"{POINTER}.tmp"
     with pointer.open("w", encoding="utf-8") as file:
         json.dump({"generation": generation, "file": path.name}, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(pointer, folder / POINTER)
+    pointer.replace(folder / POINTER)
     _forget_all_but(folder, kept)
     return Generation(dataset, generation, path)
 
 
 def _pointed_at(folder: Path) -> Path | None:
     try:
-        return folder / json.loads((folder / POINTER).read_text(encoding="utf-8"))["file"]
+        return folder / str(json.loads((folder / POINTER).read_text(encoding="utf-8"))["file"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

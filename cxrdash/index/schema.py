@@ -15,12 +15,14 @@ CREATE TABLE findings (
     position INTEGER, finding VARCHAR, source_name VARCHAR, kind VARCHAR, parent VARCHAR, harmonised VARCHAR,
     negative_means VARCHAR, blank_means VARCHAR);
 CREATE TABLE pattern_sizes (pattern INTEGER, mask BIT, images BIGINT, studies BIGINT, patients BIGINT);
-CREATE TABLE studies (study INTEGER, study_id VARCHAR, patient INTEGER, images BIGINT, pattern INTEGER, patterns BIGINT);
+CREATE TABLE studies (
+    study INTEGER, study_id VARCHAR, patient INTEGER, images BIGINT, pattern INTEGER, patterns BIGINT);
 CREATE TABLE patients (
     patient INTEGER, patient_id VARCHAR, sample_key UBIGINT, images BIGINT, studies BIGINT, splits VARCHAR[]);
 CREATE TABLE boxes (image INTEGER, finding VARCHAR, reader VARCHAR, x DOUBLE, y DOUBLE, w DOUBLE, h DOUBLE,
     coordinate_space VARCHAR);
-CREATE TABLE masks (image INTEGER, structure VARCHAR, rle VARCHAR, convention VARCHAR, quality DOUBLE);
+CREATE TABLE masks (
+    image INTEGER, structure VARCHAR, width INTEGER, height INTEGER, rle VARCHAR, convention VARCHAR, quality DOUBLE);
 CREATE TABLE readings (image INTEGER, reader VARCHAR, finding VARCHAR, state VARCHAR);
 CREATE TABLE measures (image INTEGER, status VARCHAR, reason VARCHAR);
 CREATE TABLE set_aside (file VARCHAR, line BIGINT, column_name VARCHAR, value VARCHAR, reason VARCHAR, what VARCHAR);

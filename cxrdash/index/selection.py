@@ -128,12 +128,9 @@ class Selection:
     def sentence(self) -> str:
         """Return the cohort in words with its counts, as it stands above every page."""
         n, whole = self.counts, self.index.counts
-        images = (
-            f"{n['images']:,} of {whole['images']:,} images"
-            if n["images"] != whole["images"]
-            else f"{n['images']:,} images"
-        )
-        patients = f", {n['patients']:,} patients" if whole["patients"] else ", patients unknown"
+        images = f"{n['images']:,} of " if n["images"] != whole["images"] else ""
+        images += counted(whole["images"], "image")
+        patients = ", " + (counted(n["patients"], "patient") if whole["patients"] else "patients unknown")
         words = self.cohort.words() if not self.cohort.everything else "all images"
         return f"{words}, n = {images}{patients}"
 
@@ -167,6 +164,11 @@ class Selection:
         return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
 
 
+def counted(count: int, one: str) -> str:
+    """Return '1 patient' or '2,225 patients'."""
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
 def select(index: Index, cohort: Cohort | None = None) -> Selection:
     """Apply a cohort to an index; without one, take every image."""
     return Selection(index, cohort or Cohort())
@@ -175,7 +177,7 @@ def select(index: Index, cohort: Cohort | None = None) -> Selection:
 def require_unit(index: Index, unit: str) -> None:
     """Refuse a unit that the dataset's files do not identify."""
     if unit not in ("image", "study", "patient"):
-        raise CxrdashError(f"{shown(unit)!r} is not a unit.", "Use image, study or patient.")
+        raise CxrdashError(f"'{shown(unit)}' is not a unit.", "Use image, study or patient.")
     if unit not in index.units:
         raise CxrdashError(
             f"{index.title} does not identify a {unit}, so nothing can be counted by {unit}.",

@@ -247,9 +247,7 @@ def _reject_character(text: str, start: int) -> NoReturn:
 
 
 def _fail(text: str, start: int, fault: str, hint: str = "") -> NoReturn:
-    raise CxrdashError(
-        f"Label expression, character {start + 1}: {fault}.", hint, details=_caret_lines(text, start)
-    )
+    raise CxrdashError(f"Label expression, character {start + 1}: {fault}.", hint, details=_caret_lines(text, start))
 
 
 def _caret_lines(text: str, start: int) -> tuple[str, str]:
@@ -295,17 +293,13 @@ class _Parser:
                 "Remove it, or open one before.",
             )
         if left_over.kind == ":":
-            _fail(
-                self.text, left_over.start, "a state follows a finding's name", "For example Edema:uncertain."
-            )
+            _fail(self.text, left_over.start, "a state follows a finding's name", "For example Edema:uncertain.")
         if left_over.kind != "end":
             self.missing_operator(left_over.start)
         return expression
 
     def missing_operator(self, start: int) -> NoReturn:
-        _fail(
-            self.text, start, "AND or OR is missing before this", "Write for example Edema AND NOT Fracture."
-        )
+        _fail(self.text, start, "AND or OR is missing before this", "Write for example Edema AND NOT Fracture.")
 
     def any_of(self, level: int) -> Expression:
         items = [self.every_one_of(level)]
@@ -375,10 +369,6 @@ class _Parser:
         token = self.take() if self.next.kind != "end" else self.next
         state = SPELLINGS.get(token.text.lower()) if token.kind == "word" else None
         if state is None:
-            fault = (
-                f'"{shown(token.text)}" is not a state'
-                if token.text
-                else "a state is missing after the colon"
-            )
+            fault = f'"{shown(token.text)}" is not a state' if token.text else "a state is missing after the colon"
             _fail(self.text, token.start, fault, f"States: {', '.join(reversed(SPELLINGS))}.")
         return state

@@ -78,9 +78,7 @@ def _folded(text: str) -> str:
     return "".join(c for c in text.casefold() if not c.isspace() and c not in "-_")
 
 
-ALL_POLICIES = tuple(
-    Policy(uncertain, blank) for blank in get_args(Blank) for uncertain in get_args(Uncertain)
-)
+ALL_POLICIES = tuple(Policy(uncertain, blank) for blank in get_args(Blank) for uncertain in get_args(Uncertain))
 _BY_TEXT = {
     _folded(text): policy
     for policy in ALL_POLICIES

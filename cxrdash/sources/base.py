@@ -38,6 +38,8 @@ CREATE TABLE staged_images (
 CREATE TABLE staged_labels (labels VARCHAR, finding VARCHAR, state VARCHAR);   -- no row for blank
 CREATE TABLE staged_boxes (image_id VARCHAR, finding VARCHAR, reader VARCHAR,
     x DOUBLE, y DOUBLE, w DOUBLE, h DOUBLE, coordinate_space VARCHAR);
+CREATE TABLE staged_masks (image_id VARCHAR, structure VARCHAR, width INTEGER, height INTEGER, rle VARCHAR,
+    convention VARCHAR, quality DOUBLE);
 CREATE TABLE staged_readings (image_id VARCHAR, reader VARCHAR, finding VARCHAR, state VARCHAR);
 CREATE TABLE staged_set_aside (
     file INTEGER, record BIGINT, column_name VARCHAR, value VARCHAR, reason VARCHAR,
@@ -100,6 +102,7 @@ class Staged:
     files: list[ReadFile] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # one sentence each, shown in the load audit
+    image_column: str = "image id"  # the column that identifies an image, as the files call it
     variant: str = ""  # which release or layout was recognised, matches Card.published[].variant
 
 

@@ -201,6 +201,7 @@ class Chexpert:
     def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         """Stage the image tables, then the other labellers' readings; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
+        intake.staged.image_column = "Path"
         intake.staged.findings = list(self.card.findings)
         for path in claim.roles["images"]:
             _stage_images(intake, path)

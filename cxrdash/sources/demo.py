@@ -1,4 +1,4 @@
-"""The demo dataset that cxrdash.demo writes: one table of images, one of boxes."""
+"""The demo dataset that cxrdash.demo writes: tables of images, boxes and masks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ FACT_FIELDS: Fields = {
 }
 FIELDS: Fields = {**FACT_FIELDS, **LABEL_FIELDS}
 BOX_FIELDS: Fields = {name: (name,) for name in ("image_id", "finding", "x", "y", "box_width", "box_height")}
+MASK_FIELDS: Fields = {
+    name: (name,) for name in ("image_id", "structure", "mask_width", "mask_height", "quality", "convention", "rle")
+}
 
 PARSED = """
 CREATE OR REPLACE TEMP TABLE demo_parsed AS
@@ -133,6 +136,19 @@ SELECT image_id, finding, 'drawing', x::DOUBLE, y::DOUBLE, box_width::DOUBLE, bo
 FROM demo_boxes
 WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND what = 'row')
 """
+MASK_FAULTS = """
+CREATE OR REPLACE TEMP VIEW demo_mask_faults AS
+SELECT record, CASE WHEN NOT coalesce(try_cast(mask_width AS INTEGER) > 0 AND try_cast(mask_height AS INTEGER) > 0, false)
+    THEN {'column_name': 'mask_width, mask_height', 'value': concat_ws(',', mask_width, mask_height),
+          'reason': 'not the size of a picture'} END AS fault
+FROM demo_masks
+"""
+MASKS = """
+INSERT INTO staged_masks
+SELECT image_id, structure, mask_width::INTEGER, mask_height::INTEGER, rle, convention, try_cast(quality AS DOUBLE)
+FROM demo_masks
+WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND what = 'row')
+"""
 
 
 class Demo:
@@ -142,11 +158,11 @@ class Demo:
     card = load_card("demo")
 
     def claim(self, headers: Headers) -> Claim | None:
-        """Return the image table, known by all its columns, and the boxes beside it."""
+        """Return the image table, known by all its columns, and the boxes and masks beside it."""
         images = _having(headers, FIELDS)
         if not images:
             return None
-        roles = {"images": images, "boxes": _having(headers, BOX_FIELDS)}
+        roles = {"images": images, "boxes": _having(headers, BOX_FIELDS), "masks": _having(headers, MASK_FIELDS)}
         return Claim(self.name, {role: paths for role, paths in roles.items() if paths})
 
     def nearest(self, headers: Headers) -> str:
@@ -162,14 +178,17 @@ class Demo:
         return path
 
     def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
-        """Stage the images and their labels, then the boxes; see ``Source.stage``."""
+        """Stage the images and their labels, then boxes and masks; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
+        intake.staged.image_column = "image_id"
         intake.staged.findings = list(self.card.findings)
         findings = [names[0] for names in LABEL_FIELDS.values()]
         for path in claim.roles["images"]:
             _stage_images(intake, path, findings)
         for path in claim.roles.get("boxes", ()):
             _stage_boxes(intake, path)
+        for path in claim.roles.get("masks", ()):
+            _stage_masks(intake, path)
         return intake.staged
 
 
@@ -194,6 +213,13 @@ def _stage_boxes(intake: Intake, path: Path) -> None:
     intake.con.execute(BOX_FAULTS)
     intake.set_aside_rows(file, "demo_box_faults")
     intake.con.execute(BOXES, {"file": file})
+
+
+def _stage_masks(intake: Intake, path: Path) -> None:
+    file = intake.read(path, name="demo_masks", fields=MASK_FIELDS, recognised_as="demo masks", counts_images=False)
+    intake.con.execute(MASK_FAULTS)
+    intake.set_aside_rows(file, "demo_mask_faults")
+    intake.con.execute(MASKS, {"file": file})
 
 
 SOURCE = Demo()

@@ -183,6 +183,7 @@ class Nih:
     def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         """Stage the entry table, then boxes, lists and relabels; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
+        intake.staged.image_column = "Image Index"
         path = _one_table(intake, claim.roles["entries"])
         file = intake.read(path, name="nih_entries", fields=FIELDS, recognised_as="NIH image table")
         intake.staged.findings = list(self.card.findings)

@@ -161,8 +161,9 @@ def _counting_controls(index: Index) -> tuple[Policy, Unit]:
     blank: Blank = "negative"
     if State.UNCERTAIN in states:
         uncertain = st.selectbox(
-            "Uncertain labels", get_args(Uncertain), format_func=POLICIES.__getitem__, key="policy", bind="query-params",
-            help="As recorded: a state of its own. U-Ones: counted as positive. U-Zeros: as negative. U-Ignore: left out.",
+            "Uncertain labels", get_args(Uncertain), format_func=POLICIES.__getitem__, key="policy",
+            bind="query-params",
+            help="As recorded: a state of its own. U-Ones: counted as positive. U-Zeros: negative. U-Ignore: left out.",
         )  # fmt: skip
     if State.BLANK in states:
         blank = st.selectbox(

@@ -264,7 +264,8 @@ def footer(now: Frame, cohort: Cohort, drawn: Draw) -> None:
     _, words = cached.counted(now.index, cohort)
     right.caption(
         safe(
-            f"{words} · {len(drawn.films)} of {number(drawn.of)} {drawn.frame} drawn without replacement, seed {drawn.seed} · "
+            f"{words} · {len(drawn.films)} of {number(drawn.of)} {drawn.frame} drawn without replacement, "
+            f"seed {drawn.seed} · "
             f"dataset {now.index.dataset}, generation {now.index.generation}"
         )
     )

@@ -31,7 +31,7 @@ def concerns(now: Frame) -> None:
     table = now.compute("concerns")
     if table.empty:
         st.caption("Nothing stood out in this cohort.")
-    with st.container(gap="xxsmall"):
+    with st.container(gap="xxsmall", key="concerns"):
         for row in table.itertuples():
             mark = ":material/warning:" if row.severity == "warning" else ":material/info:"
             if row.page == "overview":

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURES = {
-    "Share given": "conditional", "Count": "count", "Lift": "lift", "Jaccard": "jaccard", "Phi": "phi", "Odds ratio": "odds_ratio",
+    "Share given": "conditional", "Count": "count", "Lift": "lift", "Jaccard": "jaccard", "Phi": "phi",
+    "Odds ratio": "odds_ratio",
 }  # fmt: skip
 ORDERS = ("By count", "Clustered", "As in the dataset")
 ENOUGH = 50  # units with both, below which a lift is not worth a headline
@@ -110,7 +111,8 @@ def pair_table(pairs: pd.DataFrame) -> None:
     apart = pairs[pairs["finding_a"] < pairs["finding_b"]].sort_values("both", ascending=False)
     show.table(
         apart, key="pairs_table",
-        columns={"finding_a": "A", "finding_b": "B", "both": "Both", "a": "A alone or with B", "b": "B alone or with A", "of": "Of",
+        columns={"finding_a": "A", "finding_b": "B", "both": "Both", "a": "A alone or with B", "b": "B alone or with A",
+                 "of": "Of",
                  "conditional": "B given A", "expected": "Expected", "lift": "Lift", "jaccard": "Jaccard", "phi": "Phi",
                  "phi_max": "Largest phi", "odds_ratio": "Odds ratio", "odds_low": "95% from ", "odds_high": "to "},
     )  # fmt: skip
@@ -139,11 +141,13 @@ def combination_sentence(table: pd.DataFrame) -> str:
     """Return how many exact combinations there are and how much the largest hold."""
     once = int((table["count"] == 1).sum())
     head = table.head(10)["share"].sum()
-    return f"{number(len(table))} exact combinations; the ten most frequent hold {percent(head)}; {number(once)} occur once."
+    kinds = f"{number(len(table))} exact combinations of positive labels"
+    return f"{kinds}; the ten most frequent hold {percent(head)}; {number(once)} occur once."
 
 
 def combination_table(table: pd.DataFrame) -> None:
     show.table(
         table, key="combination_table", height=320,
-        columns={"combination": "Exactly these findings", "count": "Count", "of": "Of", "share": "Share", "labels": "Label expression"},
+        columns={"combination": "Exactly these findings", "count": "Count", "of": "Of", "share": "Share",
+                 "labels": "Label expression"},
     )  # fmt: skip

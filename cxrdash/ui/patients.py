@@ -86,12 +86,14 @@ def tables(now: Frame, sizes: pd.DataFrame, summary: pd.Series) -> None:
         by_finding = now.compute("effective_size").sort_values("images", ascending=False)
         show.table(
             by_finding, key="patients_findings",
-            columns={"finding": "Finding", "images": f"Positive {now.units}", "patients": "Positive patients", "rate": "Prevalence",
+            columns={"finding": "Finding", "images": f"Positive {now.units}", "patients": "Positive patients",
+                     "rate": "Prevalence",
                      "design_effect": "Design effect", "effective_n": "Effective n"},
         )  # fmt: skip
         st.caption(
-            f"Effective n: for estimating how common the finding is, the {number(now.counts['images'])} images carry about as "
-            "much information as that many images of different patients. It belongs to one finding; the dataset has none."
+            f"Effective n: for estimating how common the finding is, the {number(now.counts['images'])} images carry "
+            "about as much information as that many images of different patients. It belongs to one finding; "
+            "the dataset has none."
         )
 
 

@@ -35,21 +35,30 @@ def ordered(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
 
 def sentence(now: Frame, rates: pd.DataFrame, policies: pd.DataFrame) -> str:
     """Return the headline: the widest disagreement between policies, or the commonest finding."""
-    counted = rates[rates["kind"] == "finding"] if "kind" in rates else rates[rates["finding"] != "No Finding"]
-    top = counted.iloc[0]
+    normal = {finding.name for finding in now.index.findings if finding.kind == "normal"}
+    top = rates[~rates["finding"].isin(normal)].iloc[0]
     if policies_matter(policies):
-        spread = policies.groupby("finding", sort=False)["rate"].agg(["min", "max"])
-        spread = spread.loc[(spread["max"] - spread["min"]).idxmax()]
-        return (
-            f"{spread.name} is found in {percent(spread['min'])} or {percent(spread['max'])} of {now.units}, "
-            "depending on what uncertain and blank labels mean"
-        )
+        found = distinct(policies[policies["finding"].isin(_enough(rates))])
+        rated = found.dropna(subset="rate").groupby("finding", sort=False)["rate"]
+        finding = (rated.max() - rated.min()).idxmax()
+        low, high = (found.loc[at] for at in (rated.idxmin()[finding], rated.idxmax()[finding]))
+        return f"{finding}: {_under(low, now.units)} or {_under(high, now.units)}"
     rare = int((rates["rate"] < 0.02).sum())
     return (
         f"{top['finding']} is the commonest finding: {number(top['counted'])} of {number(top['of'])} {now.units}, "
         f"{percent(top['rate'])} (95% interval {interval(top['low'], top['high'])}); "
         f"{rare} of {len(rates)} labels are below 2%"
     )
+
+
+def _enough(rates: pd.DataFrame) -> list[str]:
+    """Findings positive often enough for a headline; all of them where none is."""
+    often = rates[(rates["positive"] >= 100) & (rates["finding"] != "No Finding")]
+    return list((often if len(often) else rates)["finding"])
+
+
+def _under(row: pd.Series, units: str) -> str:
+    return f"{percent(row['rate'])} ({number(row['counted'])} of {number(row['of'])} {units}, {row['policy']})"
 
 
 def policies_matter(policies: pd.DataFrame) -> bool:
@@ -77,6 +86,11 @@ def state_door(finding: str, state: str = "positive") -> str:
 
 def with_doors(now: Frame, rates: pd.DataFrame) -> pd.DataFrame:
     return rates.assign(door=[doors.labelled(positive_text([name], now.policy)) for name in rates["finding"]])
+
+
+def distinct(policies: pd.DataFrame) -> pd.DataFrame:
+    """Return the policies that can differ: as recorded counts like U-Zeros, so it is not drawn twice."""
+    return policies[~policies["policy"].str.startswith("as_is")]
 
 
 def policy_doors(table: pd.DataFrame) -> pd.DataFrame:

@@ -141,6 +141,8 @@ def _style(*, presentation: bool) -> None:
     [data-testid="stMetric"] {{ padding: 0; }}
     [data-testid="stMetric"] > div {{ padding: .5rem .9rem .3rem; }}
     [role="dialog"] img {{ max-height: 74vh; object-fit: contain; }}
+    .st-key-concerns p {{ font-size: .92rem; }}
+    .st-key-concerns [data-testid="stMarkdown"] {{ padding: .1rem .5rem; }}
     .st-key-ds [aria-label="Clear value"] {{ display: none; }}
     [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {{ gap: .5rem; }}
     </style>""")

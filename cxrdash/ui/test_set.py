@@ -64,7 +64,8 @@ def sentence(rows: pd.DataFrame, part: str) -> str:
     few, worst = below(rows, FEW), rows.iloc[0]
     where = "dataset (no part is marked as test)" if part == "not stated" else f"{part.replace('_', ' + ')} part"
     if few.empty:
-        return f"Every finding has at least {FEW} positive patients in the {where}; the fewest is {worst['finding']}, {number(worst['positive_patients'])}"
+        fewest = f"the fewest is {worst['finding']}, {number(worst['positive_patients'])}"
+        return f"Every finding has at least {FEW} positive patients in the {where}; {fewest}"
     return (
         f"{len(few)} of {len(rows)} findings have fewer than {FEW} positive patients in the {where}; "
         f"{worst['finding']} has {number(worst['positive_patients'])}"
@@ -79,9 +80,10 @@ def figures(rows: pd.DataFrame, assumed: dict[str, float]) -> list[tuple[str, st
     width = assumed["half_width"]
     return [
         ("Cannot be tested", number(tiers.get("blocked", 0)), "Findings without any positive patient in this part."),
-        (f"Below {FEW} patients", number(len(below(rows, FEW))), "The 50-case line: intervals wider than about 9 points."),
+        (f"Below {FEW} patients", number(len(below(rows, FEW))), "The 50-case line: intervals of ±9 points or wider."),
         ("Widest interval", "–" if worst["low"] != worst["low"] else f"±{100 * worst['half_width']:.0f} points",
-         f"{worst['finding']}, at a sensitivity of {percent(worst['assumed'])} in {number(worst['positive_patients'])} patients."),
+         f"{worst['finding']}, at a sensitivity of {percent(worst['assumed'])} "
+         f"in {number(worst['positive_patients'])} patients."),
         (f"Needed for ±{100 * width:.0f} points", number(needed),
          f"Positive patients, at a sensitivity of {percent(assumed['sensitivity'])}. "
          f"{number((rows['positive_patients'] >= needed).sum())} of {len(rows)} findings have them."),
@@ -110,7 +112,8 @@ def subgroup_sentence(cells: pd.DataFrame) -> str:
     """Return how many cells are too small or empty."""
     people = cells["positive_patients"]
     return safe(
-        f"{number((people < FEW).sum())} of {number(len(cells))} cells (finding by sex, view and age) have fewer than {FEW} "
+        f"{number((people < FEW).sum())} of {number(len(cells))} cells (finding by sex, view and age) have fewer than "
+        f"{FEW} "
         f"positive patients, {number((people < 10).sum())} fewer than 10, {number((people == 0).sum())} none."
     )
 
@@ -120,7 +123,8 @@ def details(rows: pd.DataFrame) -> None:
     columns: dict[str, Any] = {
         "finding": "Finding", "split": "Part", "positive_patients": "Positive patients", "positive": "Positive",
         "negative_patients": "Negative patients", "tier": "Tier", "tier_text": "What one may say",
-        "low": "Sensitivity from", "high": "to", "auc_low": "AUC from", "auc_high": "to ", "positives_needed": "Patients needed",
+        "low": "Sensitivity from", "high": "to", "auc_low": "AUC from", "auc_high": "to ",
+        "positives_needed": "Patients needed",
     }  # fmt: skip
     shown = rows.assign(auc_low=rows["auc_low"].round(3), auc_high=rows["auc_high"].round(3))
     show.table(shown, key="test_table", columns=columns)

@@ -106,9 +106,7 @@ def test_scipy_and_statsmodels_agree(n: int, share: float, level: float) -> None
     assert wilson(k, n, level=level) == near(*exact.proportion_ci(level, "wilson"), digits=1e-9)
     assert clopper_pearson(k, n, level=level) == near(*exact.proportion_ci(level, "exact"), digits=1e-9)
     if 0 < k < n:
-        assert jeffreys(k, n, level=level) == near(
-            *proportion_confint(k, n, 1 - level, "jeffreys"), digits=1e-9
-        )
+        assert jeffreys(k, n, level=level) == near(*proportion_confint(k, n, 1 - level, "jeffreys"), digits=1e-9)
 
 
 @given(st.floats(0, 1), st.floats(1e-3, 1e8))
@@ -185,9 +183,7 @@ def test_one_unit_per_patient_is_the_plain_interval() -> None:
 
 
 @pytest.mark.parametrize(("sizes", "positives", "rate"), [([5], [2], 0.4), ([1], [1], 1), ([0], [0], np.nan)])
-def test_below_two_patients_only_the_rate_is_known(
-    sizes: list[int], positives: list[int], rate: float
-) -> None:
+def test_below_two_patients_only_the_rate_is_known(sizes: list[int], positives: list[int], rate: float) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rates = clustered(ClusterSums.of_patients(sizes, positives))
@@ -274,9 +270,7 @@ def test_oracle_t2_12_worst_case_bounds() -> None:
         (500, (0.0437, 0.0350, 0.0264, 0.0193), 0.9924, 0.9926),
     ],
 )
-def test_oracle_t3_1_widths(
-    n: int, widths: tuple[float, ...], lowest_wilson: float, lowest_exact: float
-) -> None:
+def test_oracle_t3_1_widths(n: int, widths: tuple[float, ...], lowest_wilson: float, lowest_exact: float) -> None:
     assert half_width(n, [0.5, 0.8, 0.9, 0.95]) == near(*widths, digits=5e-5)
     assert wilson(n, n)[0] == pytest.approx(lowest_wilson, abs=5e-5)
     assert clopper_pearson(n, n)[0] == pytest.approx(lowest_exact, abs=5e-5)

@@ -52,9 +52,7 @@ def test_phi_max_is_one_for_equal_margins_and_the_formula_otherwise() -> None:
     assert measures.phi_max[1] == pytest.approx(pair_measures(1000, 100, 400, 100).phi)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "both"), [(0, 30, 0), (30, 0, 0), (100, 30, 30), (30, 100, 30), (0, 0, 0)]
-)
+@pytest.mark.parametrize(("a", "b", "both"), [(0, 30, 0), (30, 0, 0), (100, 30, 30), (30, 100, 30), (0, 0, 0)])
 def test_a_margin_of_nobody_or_everybody_is_undefined_and_never_zero(a: int, b: int, both: int) -> None:
     measures = pair_measures(100, a, b, both)
     for name in ("lift", "phi", "phi_max", "odds_ratio", "odds_low", "odds_high", "residual"):

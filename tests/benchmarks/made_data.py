@@ -103,7 +103,9 @@ def write_chexpert(folder: Path, images: int = CHEXPERT_IMAGES) -> Path:
     random = np.random.default_rng(5)
     patterns = _chexpert_patterns(random)
     patients = max(1, images * CHEXPERT_PATIENTS // CHEXPERT_IMAGES)
-    patient = np.sort(np.r_[np.arange(patients), random.choice(patients, images - patients, p=_heavy_tail(random, patients))])
+    patient = np.sort(
+        np.r_[np.arange(patients), random.choice(patients, images - patients, p=_heavy_tail(random, patients))]
+    )
     second = np.r_[False, (np.diff(patient) == 0) & (random.random(images - 1) < 0.2)]
     second[1:] &= ~second[:-1]
     first_of_patient = np.searchsorted(patient, patient)
@@ -112,7 +114,9 @@ def write_chexpert(folder: Path, images: int = CHEXPERT_IMAGES) -> Path:
     weights = 1 / np.arange(1, len(patterns) + 1)
     labels = random.choice(patterns, studies[-1], p=weights / weights.sum())[studies - 1]
     sex, age = random.choice(["Male", "Female"], patients), random.integers(18, 91, patients)
-    position = np.where(second, "Lateral,", "Frontal," + random.choice(["AP", "PA"], images, p=[0.84, 0.16]).astype(object))
+    position = np.where(
+        second, "Lateral,", "Frontal," + random.choice(["AP", "PA"], images, p=[0.84, 0.16]).astype(object)
+    )
     view = np.where(second, "view2_lateral", "view1_frontal")
     rows = zip(patient, study, view, sex[patient], age[patient], position, labels, strict=True)
     path = folder / "train.csv"
@@ -130,8 +134,7 @@ def _chexpert_patterns(random: np.random.Generator) -> np.ndarray:
     cells = np.array(["1.0", "0.0", "-1.0", ""], dtype=object)
     drawn = 4 * CHEXPERT_POOL
     columns = [
-        random.choice(4, drawn, p=[p / 1000, n / 1000, u / 1000, 1 - (p + n + u) / 1000])
-        for p, n, u in CHEXPERT_SHARES
+        random.choice(4, drawn, p=[p / 1000, n / 1000, u / 1000, 1 - (p + n + u) / 1000]) for p, n, u in CHEXPERT_SHARES
     ]
     codes, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:CHEXPERT_POOL]

@@ -121,7 +121,9 @@ def unfiltered_pages(index: Index, rivals: Rivals) -> list[Result]:
 
 def leakage(index: Index) -> int:
     """Patients of more than one part, as the overview's worries ask for them."""
-    return int(index.rows("SELECT count(*) FROM patients WHERE len(splits) > 1 AND list_contains(splits, 'test')")[0][0])
+    return int(
+        index.rows("SELECT count(*) FROM patients WHERE len(splits) > 1 AND list_contains(splits, 'test')")[0][0]
+    )
 
 
 def draws(index: Index, second: Path) -> list[Result]:
@@ -197,7 +199,9 @@ def run(root: Path, images: int, *, worst: bool) -> None:
     build_index(Request(large.parent, source="nih"), second)
     measure.print_results("Random films", draws(index, second.root))
     large.rename(large.with_suffix(".moved"))  # opening must not need a byte of it
-    measure.print_results("Opening and importing", [*fresh.opening(cache.root, "nih"), *fresh.imports(cache.root, "nih")])
+    measure.print_results(
+        "Opening and importing", [*fresh.opening(cache.root, "nih"), *fresh.imports(cache.root, "nih")]
+    )
     if worst:
         measure.print_results("Worst case", worst_case(root, images))
 

@@ -61,9 +61,7 @@ def pairs(*findings: str) -> pd.DataFrame:
     for i, a in enumerate(names):
         for j, b in enumerate(names):
             both = 100 if i == j else 3 if "Hernia" in (a, b) else 40
-            rows.append(
-                {"finding_a": a, "finding_b": b, "value": both / 100, "text": f"{both}.0%", "both": both}
-            )
+            rows.append({"finding_a": a, "finding_b": b, "value": both / 100, "text": f"{both}.0%", "both": both})
     frame = pd.DataFrame(rows)
     return frame.assign(door=frame["finding_a"] + " AND " + frame["finding_b"])
 
@@ -84,9 +82,7 @@ def combinations(*names: str) -> pd.DataFrame:
 def films(*findings: str) -> pd.DataFrame:
     names = findings or ("Edema", "Mass")
     film = {"image_id": "p1_film", "age_years": 50, "view": "PA"}
-    rows = [
-        {"order": o, **film, "finding": f, "state": s} for o in (1, 2) for f in names for s in ("positive",)
-    ]
+    rows = [{"order": o, **film, "finding": f, "state": s} for o in (1, 2) for f in names for s in ("positive",)]
     return pd.DataFrame(rows)
 
 

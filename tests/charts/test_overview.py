@@ -8,9 +8,7 @@ from cxrdash.charts import Look, age_histogram, share_bars
 
 
 def test_a_level_shows_share_and_number_and_is_a_door() -> None:
-    frame = pd.DataFrame(
-        {"level": ["PA", "AP"], "images": [67310, 44810], "share": [0.6, 0.4], "door": ["p", "a"]}
-    )
+    frame = pd.DataFrame({"level": ["PA", "AP"], "images": [67310, 44810], "share": [0.6, 0.4], "door": ["p", "a"]})
     figure = share_bars(frame, Look())
     assert list(figure.data[0].x) == [0.6, 0.4] and figure.layout.xaxis.range[0] == 0
     assert [list(door) for door in figure.data[0].customdata] == [["p"], ["a"]]

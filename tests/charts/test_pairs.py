@@ -50,9 +50,7 @@ def test_nine_pairs_are_few_and_ten_are_enough(tables) -> None:
 
 
 def test_an_undefined_value_is_not_coloured(tables) -> None:
-    found = cells(
-        pair_matrix(tables.pairs("Edema", "Mass").assign(value=float("nan")), Look(), measure="phi")
-    )
+    found = cells(pair_matrix(tables.pairs("Edema", "Mass").assign(value=float("nan")), Look(), measure="phi"))
     assert found[(1, 0)][3] == "/"
 
 

@@ -82,9 +82,7 @@ def test_the_naive_interval_is_drawn_and_named_where_it_is_given(tables) -> None
 
 
 def test_policies_differ_in_shape_and_colour_on_one_row(tables) -> None:
-    frame = pd.concat(
-        [tables.rates("Edema").assign(policy=p, rate=r) for p, r in (("U-Ones", 0.4), ("U-Zeros", 0.3))]
-    )
+    frame = pd.concat([tables.rates("Edema").assign(policy=p, rate=r) for p, r in (("U-Ones", 0.4), ("U-Zeros", 0.3))])
     dots = named(policy_dots(frame, Look()))
     one, zero = dots["U-Ones"], dots["U-Zeros"]
     assert one.marker.symbol != zero.marker.symbol and one.marker.color != zero.marker.color
@@ -93,9 +91,7 @@ def test_policies_differ_in_shape_and_colour_on_one_row(tables) -> None:
 
 
 def test_the_spread_between_policies_is_written_at_the_right(tables) -> None:
-    frame = pd.concat(
-        [tables.rates("Edema").assign(policy=p, rate=r) for p, r in (("U-Ones", 0.4), ("U-Zeros", 0.3))]
-    )
+    frame = pd.concat([tables.rates("Edema").assign(policy=p, rate=r) for p, r in (("U-Ones", 0.4), ("U-Zeros", 0.3))])
     assert list(policy_dots(frame, Look()).layout.yaxis2.ticktext) == ["30.0% to 40.0%"]
 
 

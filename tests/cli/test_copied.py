@@ -35,9 +35,7 @@ def page(cohort, cache):
 
 
 def expected(frame, name, options):
-    return analysis.compute(
-        name, frame.index, frame.cohort, policy=str(frame.policy), unit=frame.unit, **options
-    )
+    return analysis.compute(name, frame.index, frame.cohort, policy=str(frame.policy), unit=frame.unit, **options)
 
 
 @pytest.mark.parametrize("cohort", COHORTS, ids=["all", "narrow", "one patient"])

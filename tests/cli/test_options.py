@@ -61,9 +61,7 @@ def test_json_is_short_for_its_format():
     assert parsed("datasets", "--json").format == "json" and parsed("datasets").format == "table"
 
 
-def example(
-    index, cohort=None, *, top: int = 0, share: float = 0.5, by: str = "view", sizes=(1, 2), policy="x"
-):
+def example(index, cohort=None, *, top: int = 0, share: float = 0.5, by: str = "view", sizes=(1, 2), policy="x"):
     """Stand in for a statistic with an option of every type."""
 
 
@@ -81,9 +79,7 @@ def example(
 )
 def test_options_are_read_by_the_type_of_their_default(setting, read):
     found = typed_options("example", example, [setting])
-    assert found == read and [type(value) for value in found.values()] == [
-        type(value) for value in read.values()
-    ]
+    assert found == read and [type(value) for value in found.values()] == [type(value) for value in read.values()]
 
 
 @pytest.mark.parametrize(

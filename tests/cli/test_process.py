@@ -51,14 +51,10 @@ def test_a_reader_that_goes_away_is_no_fault(tiny_cache):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console")
 def test_ctrl_c_ends_in_one_line_and_publishes_nothing(tmp_path):
-    rows = tuple(
-        f"{n // 10:08d}_{n % 10:03d}.png,Mass,{n % 10},{n // 10},50,F,PA,9,9,1,1" for n in range(10, 100_000)
-    )
+    rows = tuple(f"{n // 10:08d}_{n % 10:03d}.png,Mass,{n % 10},{n // 10},50,F,PA,9,9,1,1" for n in range(10, 100_000))
     folder = write_dataset(tmp_path / "nih", rows)
     words = ["index", str(folder), "--source", "nih", "--cache", str(tmp_path / "cache")]
-    with subprocess.Popen(
-        [*CXRDASH, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as running:
+    with subprocess.Popen([*CXRDASH, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         while "Building the index" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
@@ -87,9 +83,7 @@ def test_serve_answers_and_stops_with_its_process(tiny_cache):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = ["serve", "--port", str(port), "--cache", str(tiny_cache)]
-    with subprocess.Popen(
-        [*CXRDASH, *words], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as running:
+    with subprocess.Popen([*CXRDASH, *words], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
         try:
             assert answered(f"http://127.0.0.1:{port}/_stcore/health") == b"ok"
         finally:

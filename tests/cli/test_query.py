@@ -24,9 +24,7 @@ def test_a_statement_may_come_from_stdin(tiny, monkeypatch):
 
 
 def test_cut_rows_are_told(tiny):
-    shown = tiny(
-        "query", "tiny", "SELECT image_id FROM images ORDER BY image", "--rows", "2", "--format", "csv"
-    )
+    shown = tiny("query", "tiny", "SELECT image_id FROM images ORDER BY image", "--rows", "2", "--format", "csv")
     assert shown.out == "image_id\n00000001_000.png\n00000001_001.png\n"
     assert "Cut off after 2 rows; there are more." in shown.err
 
@@ -52,9 +50,7 @@ def test_anything_but_one_select_is_refused(sql, tiny):
     assert shown.code == 1 and "The query must be one SELECT statement." in shown.err
 
 
-@pytest.mark.parametrize(
-    "sql", ["SELECT * FROM read_csv('/etc/passwd')", "SELECT nothing FROM images", "SELEKT 1"]
-)
+@pytest.mark.parametrize("sql", ["SELECT * FROM read_csv('/etc/passwd')", "SELECT nothing FROM images", "SELEKT 1"])
 def test_sql_that_fails_is_told_in_a_line(sql, tiny):
     shown = tiny("query", "tiny", sql)
     assert shown.code == 1 and "Error: " in shown.err and "Traceback" not in shown.err

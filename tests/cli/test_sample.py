@@ -20,9 +20,7 @@ def test_one_image_a_patient_unless_told_otherwise(tiny):
 def test_the_seed_decides(tiny):
     first = drawn(tiny("sample", "tiny", "--per-patient", "0", "--seed", "1", "--json"))
     assert first == drawn(tiny("sample", "tiny", "--per-patient", "0", "--seed", "1", "--json"))
-    others = [
-        drawn(tiny("sample", "tiny", "--per-patient", "0", "--seed", seed, "--json")) for seed in range(2, 8)
-    ]
+    others = [drawn(tiny("sample", "tiny", "--per-patient", "0", "--seed", seed, "--json")) for seed in range(2, 8)]
     assert any(other != first for other in others) and all(sorted(other) == sorted(first) for other in others)
 
 

@@ -9,9 +9,7 @@ from .conftest import write_dataset
 
 def test_datasets_lists_counts(tiny):
     rows = json.loads(tiny("datasets", "--json").out)
-    assert [(row["dataset"], row["images"], row["patients"], row["on_disk"]) for row in rows] == [
-        ("tiny", 6, 3, 1)
-    ]
+    assert [(row["dataset"], row["images"], row["patients"], row["on_disk"]) for row in rows] == [("tiny", 6, 3, 1)]
     assert rows[0]["problem"] is None
 
 

@@ -22,9 +22,7 @@ def test_prevalence_counts_by_hand(tiny):
 
 def test_a_cohort_narrows_the_count(tiny):
     words = ("--sex", "F", "--view", "AP", "--age", "31-40")
-    rows = {
-        row["finding"]: row for row in json.loads(tiny("stat", "prevalence", "tiny", *words, "--json").out)
-    }
+    rows = {row["finding"]: row for row in json.loads(tiny("stat", "prevalence", "tiny", *words, "--json").out)}
     assert (rows["Edema"]["positive"], rows["Edema"]["of"]) == (1, 1)
 
 

@@ -103,9 +103,7 @@ def test_several_frames_are_refused(write_dicom: WriteDicom, deep: np.ndarray) -
 
 
 def test_dicom_without_a_picture_says_so() -> None:
-    assert (
-        refusal(Path(get_testdata_file("rtplan.dcm", download=False))).reason == "a DICOM without a picture"
-    )
+    assert refusal(Path(get_testdata_file("rtplan.dcm", download=False))).reason == "a DICOM without a picture"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pylibjpeg") is not None, reason="pylibjpeg is installed")
@@ -145,9 +143,7 @@ def test_compressed_films_are_read(write_dicom: WriteDicom, format_: str, syntax
     options = {"no_jp2": True} if format_ == "JPEG2000" else {"quality": 95}
     picture.save(frame, format_, **options)
     assert frame_size(frame.getvalue()) == (70, 50)
-    path = write_dicom(
-        np.asarray(picture), TransferSyntaxUID=syntax, PixelData=encapsulate([frame.getvalue()])
-    )
+    path = write_dicom(np.asarray(picture), TransferSyntaxUID=syntax, PixelData=encapsulate([frame.getvalue()]))
     stored = read_film(path).pixels.astype(int)
     assert np.abs(stored - np.asarray(picture)).max() <= (0 if format_ == "JPEG2000" else 6)
 

@@ -190,9 +190,7 @@ def test_message_names_the_file_and_the_reason_is_short(tmp_path: Path) -> None:
         (np.full((2, 2), 0.5, np.float32), "floating-point pixels"),
     ],
 )
-def test_pixels_that_would_have_to_be_guessed_are_refused(
-    tmp_path: Path, pixels: np.ndarray, said: str
-) -> None:
+def test_pixels_that_would_have_to_be_guessed_are_refused(tmp_path: Path, pixels: np.ndarray, said: str) -> None:
     Image.fromarray(pixels).save(tmp_path / "film.tif")
     assert refusal(tmp_path / "film.tif").reason == said
 
@@ -224,9 +222,7 @@ def test_mutated_rasters_raise_nothing_else(tmp_path: Path, ramp: np.ndarray, fo
         places = random.integers(8, (64, len(whole))[turn % 2], 2)  # every other time in the header
         changed[places] = random.integers(0, 256, 2)
         cut = random.integers(1, len(whole)) if turn % 5 == 0 else len(whole)
-        path.write_bytes(
-            (with_right_checks(changed.tobytes()) if format_ == "PNG" else changed.tobytes())[:cut]
-        )
+        path.write_bytes((with_right_checks(changed.tobytes()) if format_ == "PNG" else changed.tobytes())[:cut])
         try:
             outcomes.add(display_8bit(read_film(path)).dtype.name)
         except UnreadableFilm as fault:

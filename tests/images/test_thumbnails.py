@@ -41,9 +41,7 @@ def greys(store: ThumbnailStore, paths: list[Path]) -> list[int]:
     return [int(opened(thumbnail.jpeg).getpixel((0, 0))) for thumbnail in store.get_many(paths)]
 
 
-def test_thumbnails_come_in_the_order_asked_with_the_films_size(
-    store: ThumbnailStore, films: list[Path]
-) -> None:
+def test_thumbnails_come_in_the_order_asked_with_the_films_size(store: ThumbnailStore, films: list[Path]) -> None:
     asked = [films[3], films[0], films[3]]
     assert greys(store, asked) == [120, 0, 120]
     first = store.get_many(asked)[0]
@@ -128,9 +126,7 @@ def test_unusable_folder_stores_nothing_and_still_answers(tmp_path: Path, films:
     assert greys(store, films) == [0, 40, 80, 120, 160, 200]
 
 
-def test_locked_file_stores_nothing_and_still_answers(
-    tmp_path: Path, films: list[Path], store: ThumbnailStore
-) -> None:
+def test_locked_file_stores_nothing_and_still_answers(tmp_path: Path, films: list[Path], store: ThumbnailStore) -> None:
     other = sqlite3.connect(tmp_path / "thumbs" / "nih.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     assert greys(store, films) == [0, 40, 80, 120, 160, 200]
@@ -176,9 +172,7 @@ def test_size_stays_bounded_and_the_newest_are_kept(tmp_path: Path) -> None:
     assert size <= 300_000
 
 
-def test_folder_is_private_and_holds_no_file_names(
-    tmp_path: Path, store: ThumbnailStore, films: list[Path]
-) -> None:
+def test_folder_is_private_and_holds_no_file_names(tmp_path: Path, store: ThumbnailStore, films: list[Path]) -> None:
     store.get_many(films)
     store.close()
     assert (tmp_path / "thumbs").stat().st_mode & 0o777 == 0o700

@@ -21,9 +21,7 @@ def patients(folder: Path, many: int) -> Path:
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    return {
-        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def test_a_build_leaves_one_generation_a_pointer_and_the_lock(tmp_path: Path) -> None:
@@ -121,7 +119,8 @@ def test_an_orphan_of_a_build_that_died_before_publishing_is_deleted_not_the_gen
 
 
 @pytest.mark.parametrize(
-    "name", ["../escape", "..", ".", "", "/tmp/x", "a/b", "a\\b", "C:evil", "UPPER", "a\0b", "nih\n", "-x", "ä", "a" * 65]
+    "name",
+    ["../escape", "..", ".", "", "/tmp/x", "a/b", "a\\b", "C:evil", "UPPER", "a\0b", "nih\n", "-x", "ä", "a" * 65],
 )
 def test_a_name_that_could_leave_the_cache_is_refused(tmp_path: Path, name: str) -> None:
     cache = Cache(tmp_path / "cache")

@@ -34,18 +34,26 @@ from cxrdash.index.lock import BuildRunning
 folder, cache, signs = Path(sys.argv[1]), Cache(Path(sys.argv[2])), Path(sys.argv[3])
 request = Request(folder, name="nih", source="nih")
 """
-BUILD_FOR_EVER = START + """
+BUILD_FOR_EVER = (
+    START
+    + """
 while True:
     print(build_index(request, cache).generation, flush=True)
 """
-HOLD_THE_LOCK = START + """
+)
+HOLD_THE_LOCK = (
+    START
+    + """
 def wait(share, step):
     if share >= 0.45:
         (signs / "held").touch()
         time.sleep(60)
 build_index(request, cache, progress=wait)
 """
-BUILD_ONCE = START + """
+)
+BUILD_ONCE = (
+    START
+    + """
 (signs / f"ready-{sys.argv[4]}").touch()
 while not (signs / "go").exists():
     time.sleep(0.001)
@@ -57,6 +65,7 @@ try:
 except BuildRunning as running:
     print(json.dumps({"running": running.message}))
 """
+)
 
 
 @pytest.fixture

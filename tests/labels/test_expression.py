@@ -73,9 +73,7 @@ def test_text_becomes_this_tree(text: str, tree: Expression) -> None:
 
 def test_names_with_signs_need_no_quotes_and_doubled_quotes_stand_for_one() -> None:
     findings = ("Nodule/Mass", "COVID-19", "ILD 2.0", 'so-called "haze"', "AND", "Größe")
-    assert parse("nodule/mass and covid-19 and größe", findings) == all_of(
-        ["Nodule/Mass", "COVID-19", "Größe"]
-    )
+    assert parse("nodule/mass and covid-19 and größe", findings) == all_of(["Nodule/Mass", "COVID-19", "Größe"])
     assert parse("ILD 2.0", findings) == Atom("ILD 2.0")
     assert parse('"so-called ""haze""" AND "and"', findings) == all_of(['so-called "haze"', "AND"])
 

@@ -44,7 +44,9 @@ def cell_centre(tab: Tab, wanted: str) -> tuple[float, float]:
 @pytest.mark.real_data
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (1920, 1080)], ids=["1440", "1920"])
-def test_every_page_paints_without_fault_and_asks_no_other_host(chromium: Any, nih_server: Any, dark: bool, size: Any) -> None:
+def test_every_page_paints_without_fault_and_asks_no_other_host(
+    chromium: Any, nih_server: Any, dark: bool, size: Any
+) -> None:
     tab = Tab(chromium, nih_server.url, dark=dark, size=size)
     for page in PAGES:
         tab.open(f"{page}?ds=nih")
@@ -58,7 +60,9 @@ def test_every_page_paints_without_fault_and_asks_no_other_host(chromium: Any, n
 
 
 @pytest.mark.real_data
-def test_a_cell_opens_the_gallery_and_its_link_shows_the_same_images_on_a_fresh_server(chromium: Any, nih_cache: Any) -> None:
+def test_a_cell_opens_the_gallery_and_its_link_shows_the_same_images_on_a_fresh_server(
+    chromium: Any, nih_cache: Any
+) -> None:
     server = Server(nih_cache).start()
     first = Tab(chromium, server.url)
     first.open("cooccurrence?ds=nih").drawn()

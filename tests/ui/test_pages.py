@@ -122,7 +122,9 @@ def test_drawing_again_changes_the_seed_and_nothing_else(small_cache: Cache, mon
     assert "18 random images of 40 patients" in headline(at).replace("\\", "")
 
 
-def test_a_narrowing_in_the_link_is_shown_and_can_be_removed(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrowing_in_the_link_is_shown_and_can_be_removed(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at = app(small_cache, monkeypatch, "gallery", ds="films", g_sex="F")
     assert "20 patients" in headline(at)
     next(button for button in at.button if "sex" in button.label).click().run()
