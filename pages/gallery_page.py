@@ -8,10 +8,10 @@ from cxrdash.ui.film_grid import film_grid
 
 now = frame()
 top = st.container()
-cohort = parts.controls(now)
-drawn = parts.draw(now, cohort)
+asked = parts.controls(now)
+drawn = parts.draw(now, asked)
 with top:
-    show.headline("What does this label look like?", parts.sentence(cohort, drawn))
+    show.headline("What does this label look like?", parts.sentence(asked.cohort, drawn))
 parts.narrowing_chips()
 if not drawn.films:
     st.info("No image matches. Change the label expression above, or widen the cohort in the sidebar.")
@@ -19,11 +19,8 @@ else:
     tiles = parts.tiles(now, drawn)
     parts.missing(now, drawn, tiles)
     opened = film_grid(
-        tiles,
-        key="gallery_grid",
-        columns=parts.columns(drawn),
-        show_captions=parts.captions(),
+        tiles, key="gallery_grid", columns=parts.columns(drawn), show_captions=asked.captions,
         presentation=now.look.presentation,
-    )
+    )  # fmt: skip
     parts.enlarge(now, drawn, opened)
-    parts.footer(now, cohort, drawn)
+    parts.footer(now, asked.cohort, drawn)

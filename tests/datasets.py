@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -120,7 +121,17 @@ def example_a(folder: Path, finding: str = "Effusion") -> Path:
     return write_nih(folder, rows)
 
 
-COLUMNS = ("image_id", "patient_id", "study_id", "view", "sex", "age_years", "split", "order_in_patient", "states")
+COLUMNS = (
+    "image_id",
+    "patient_id",
+    "study_id",
+    "view",
+    "sex",
+    "age_years",
+    "split",
+    "order_in_patient",
+    "states",
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +161,9 @@ class Invented:
         for name in ("image_id", "patient_id", "study_id"):
             copy[name] = copy[name].map(lambda text: None if text is None else f"copy {text}")
         both = pd.concat([self.images, copy], ignore_index=True).astype(object)
-        return replace(self, images=both.where(both.notna(), None), states=np.vstack([self.states, self.states]))
+        return replace(
+            self, images=both.where(both.notna(), None), states=np.vstack([self.states, self.states])
+        )
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +172,9 @@ class Invented:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for row, states in zip(self.images.itertuples(index=False), self.states, strict=True):
-                writer.writerow([*("" if cell is None else cell for cell in row), "s" + "".join(map(str, states))])
+                writer.writerow(
+                    [*("" if cell is None else cell for cell in row), "s" + "".join(map(str, states))]
+                )
         return folder
 
     def index(self, folder: Path) -> Index:
@@ -217,12 +232,16 @@ class InventedSource:
     def image_key(self, path: str) -> str:
         return path
 
-    def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
+    def stage(
+        self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool
+    ) -> Staged:
         (path,) = claim.roles["images"]
         names = json.loads((path.parent / "findings.json").read_text(encoding="utf-8"))
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
         intake.staged.findings = [Finding(name, name) for name in names]
-        intake.read(path, name="invented", fields={name: (name,) for name in COLUMNS}, recognised_as="invented")
+        intake.read(
+            path, name="invented", fields={name: (name,) for name in COLUMNS}, recognised_as="invented"
+        )
         con.execute(
             "INSERT INTO staged_images SELECT image_id, patient_id, study_id, view, view, sex, age_years::DOUBLE, NULL,"
             " split, order_in_patient::INTEGER, NULL, NULL, NULL, NULL, states, image_id, 0, record FROM invented"
@@ -257,6 +276,14 @@ def _built_once(folder: Path, cache: Cache) -> Index:
 
 
 @pytest.fixture(scope="session")
-def real_nih(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
+def real_nih(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     """The whole NIH dataset, built once for all folders of tests that ask for it."""
-    return _built_once(real_data / "nih", Cache(tmp_path_factory.getbasetemp() / "real-nih"))
+    yield _built_once(real_data / "nih", Cache(tmp_path_factory.getbasetemp() / "real-nih"))
+    _built_once.cache_clear()
+
+
+def residue(image_id: str, seed: int) -> int:
+    """The place of an image in a random order: its MD5 (lower 64 bits) modulo a number made of the seed."""
+    made = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "big")
+    key = int.from_bytes(hashlib.md5(image_id.encode()).digest()[8:], "little")
+    return key % ((2**40 + made % 2**40) | 1)

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxrdash.analysis.intervals import ClusterSums
-from cxrdash.index.selection import BY, Selection
+from cxrdash.index.selection import AGE_BANDS, BY, Selection
 from cxrdash.index.store import Unit
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
 Levels = tuple[str, ...]
+STATES = len(State)
 
-# Units in the denominator start at "all" (or none, where blank is left out) and are shifted only by the
-# patterns that differ from that, so silent findings cost nothing. `counted` and `shift` are per unit.
-_PARTS = """
-WITH parts AS (
-    SELECT {levels}{cluster} AS patient, pattern, {count}::BIGINT AS units FROM selected
-    WHERE {cluster} IS NOT NULL GROUP BY ALL),
-sizes AS (SELECT {names}patient, sum(units)::BIGINT AS m FROM parts GROUP BY ALL)
-"""
-_TOTALS = (
-    _PARTS
-    + "SELECT {names}count(*)::BIGINT AS k, sum(m)::BIGINT AS n, sum(m * m)::DOUBLE AS m2 FROM sizes GROUP BY ALL"
-)
-_SUMS = (
-    _PARTS
-    + """,
-changed AS (
-    SELECT pattern, finding, (state IN $positive)::BIGINT AS counted, (state IN $denominator)::BIGINT - $base AS shift
-    FROM patterns WHERE state IN $positive OR (state IN $denominator)::BIGINT <> $base),
-people AS (
-    SELECT {names}patient, finding, sum(units * counted)::BIGINT AS x, sum(units * shift)::BIGINT AS shift
-    FROM parts JOIN changed USING (pattern) GROUP BY ALL),
-counted AS (
-    SELECT {names}finding, x, m * $base AS base, m * $base + shift AS d FROM people JOIN sizes USING ({names}patient))
-SELECT {names}finding::VARCHAR AS finding, sum(x)::DOUBLE AS x, sum(x * x)::DOUBLE AS x2, sum(x * d)::DOUBLE AS xd,
-       sum(d - base)::DOUBLE AS n_shift, sum(d * d - base * base)::DOUBLE AS d2_shift,
-       sum((d > 0)::BIGINT - (base > 0)::BIGINT)::DOUBLE AS k_shift,
-       count(*) FILTER (WHERE x > 0)::BIGINT AS positive_patients,
-       sum((d > x)::BIGINT - (base > 0)::BIGINT)::DOUBLE AS negative_shift
-FROM counted GROUP BY ALL
-"""
-)
+# Patients are taken in ranges with at most so many images, and so many cells of patient by finding: memory
+# stays bounded however large the dataset is.
+IMAGES_AT_ONCE = 2_000_000
+CELLS_AT_ONCE = 10_000_000
+_UNITS = "SELECT {cluster} AS patient, pattern{columns} FROM selected WHERE {cluster} BETWEEN $first AND $last"
 
 
 @dataclass(frozen=True)
@@ -62,70 +38,204 @@ class PatientSums:
     negative_patients: np.ndarray
 
 
-def patient_sums(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...] = ()) -> PatientSums:
+@dataclass(frozen=True)
+class StateSums:
+    """What every policy's sums follow from; the first axes are (levels, findings), or (levels,) alone.
+
+    ``units[..., s]`` counts units in state s, ``products[..., s, t]`` sums over patients their units in
+    state s times those in state t, ``patients[..., mask]`` counts patients whose units are in exactly the
+    states of the mask (bit s for state s).
+    """
+
+    levels: list[Levels]
+    units: np.ndarray
+    products: np.ndarray
+    patients: np.ndarray
+
+    def under(self, policy: Policy) -> PatientSums:
+        """Return the sums with a policy's positives and denominator."""
+        positive, counted = _weights(policy.positive_states), _weights(policy.denominator_states)
+        masks = np.arange(2**STATES)
+        any_positive, any_counted = _meets(masks, policy.positive_states), _meets(masks, policy.denominator_states)
+        any_negative = _meets(masks, policy.denominator_states - policy.positive_states)
+        return PatientSums(
+            self.levels,
+            ClusterSums(
+                patients=(self.patients @ any_counted).astype(float),
+                units=self.units @ counted,
+                positives=self.units @ positive,
+                sum_x2=self.products @ positive @ positive,
+                sum_xm=self.products @ counted @ positive,
+                sum_m2=self.products @ counted @ counted,
+            ),
+            positive_patients=self.patients @ any_positive,
+            negative_patients=self.patients @ any_negative,
+        )
+
+
+def _weights(states: Iterable[State]) -> NDArray[np.float64]:
+    weights = np.zeros(STATES)
+    weights[sorted(states)] = 1
+    return weights
+
+
+def _meets(masks: np.ndarray, states: Iterable[State]) -> NDArray[np.int64]:
+    return ((masks & sum(1 << state for state in states)) > 0).astype(np.int64)
+
+
+def patient_sums(selection: Selection, policy: Policy, unit: Unit, by: Levels = ()) -> PatientSums:
     """Sum units and positives over patients; images without a patient are left out.
 
     Where the dataset has no patients at all, every image stands for one.
     """
-    if unit == "study" and not selection.index.meta["study_labels_constant"]:
-        unit = "image"  # a study whose images differ has no single label to cluster
-    words = _words(unit, by) | {"cluster": "patient" if selection.index.counts["patients"] else "image"}
-    base = int(State.BLANK in policy.denominator_states)
-    sums = selection.arrays(
-        _SUMS.format(**words),
-        positive=_texts(policy.positive_states),
-        denominator=_texts(policy.denominator_states),
-        base=base,
-    )
-    totals = selection.arrays(_TOTALS.format(**words))
-    levels = [tuple(str(totals[name][at]) for name in by) for at in range(len(totals["k"]))]
-    return _assembled(selection, by, base, levels, (totals, sums))
+    return state_sums(selection, unit, by).under(policy)
 
 
-def _assembled(
-    selection: Selection,
-    by: tuple[str, ...],
-    base: int,
-    levels: list[Levels],
-    found: tuple[dict[str, Any], dict[str, Any]],
-) -> PatientSums:
-    totals, sums = found
-    row = {level: at for at, level in enumerate(levels)}
-    column = {name: at for at, name in enumerate(selection.index.finding_names)}
-    where = (
-        [row[tuple(str(sums[name][at]) for name in by)] for at in range(len(sums["finding"]))],
-        [column[finding] for finding in sums["finding"]],
-    )
-
-    def spread(name: str) -> np.ndarray:
-        values = np.zeros((len(levels), len(column)))
-        if len(where[0]):
-            values[where] = sums[name]
-        return values
-
-    k, n, m2 = (np.asarray(totals[name], dtype=float)[:, None] * base for name in ("k", "n", "m2"))
-    return PatientSums(
-        levels,
-        ClusterSums(
-            patients=k + spread("k_shift"),
-            units=n + spread("n_shift"),
-            positives=spread("x"),
-            sum_x2=spread("x2"),
-            sum_xm=spread("xd"),
-            sum_m2=m2 + spread("d2_shift"),
-        ),
-        positive_patients=spread("positive_patients").astype(np.int64),
-        negative_patients=(k + spread("negative_shift")).astype(np.int64),
-    )
+def state_sums(selection: Selection, unit: Unit, by: Levels = ()) -> StateSums:
+    """Sum units by state over patients, in one pass over the cohort; see ``patient_sums``."""
+    index = selection.index
+    groups = [AGE_BANDS if name == "age_band" else index.levels(name) for name in by]
+    shapes = ((STATES,), (STATES, STATES), (2**STATES,))
+    totals: dict[int, list[np.ndarray]] = {}
+    for units in _patients_units(selection, unit, by, groups):
+        for level, sums in _level_sums(units, index.dictionary):
+            known = totals.setdefault(level, [np.zeros((len(index.findings), *shape)) for shape in shapes])
+            for total, part in zip(known, sums, strict=True):
+                total += part
+    if not by:  # the whole cohort is a level even where it is empty
+        totals.setdefault(0, [np.zeros((len(index.findings), *shape)) for shape in shapes])
+    codes = sorted(totals)
+    columns = [
+        np.array([totals[code][at] for code in codes]).reshape(len(codes), len(index.findings), *shape)
+        for at, shape in enumerate(shapes)
+    ]
+    return StateSums([_level_at(code, groups) for code in codes], columns[0], columns[1], columns[2].astype(np.int64))
 
 
-def _words(unit: Unit, by: tuple[str, ...]) -> dict[str, str]:
-    return {
-        "levels": "".join(f"{BY[name]} AS {name}, " for name in by),
-        "names": "".join(f"{name}, " for name in by),
-        "count": "count(DISTINCT study)" if unit == "study" else "count(*)",
-    }
+def _level_at(code: int, groups: list[tuple[str, ...]]) -> Levels:
+    places = np.unravel_index(code, [len(group) for group in groups]) if groups else ()
+    return tuple(group[at] for group, at in zip(groups, places, strict=True))
 
 
-def _texts(states: frozenset[State]) -> list[str]:
-    return sorted(state.label for state in states)
+@dataclass(frozen=True)
+class _Units:
+    """One entry per unit, sorted by level and patient: its pattern, and the patients' first entries and levels."""
+
+    pattern: np.ndarray
+    starts: np.ndarray
+    level: np.ndarray
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Units of each patient."""
+        return np.diff(np.append(self.starts, len(self.pattern)))
+
+
+def _patients_units(
+    selection: Selection, unit: Unit, by: Levels, groups: list[tuple[str, ...]]
+) -> Iterator[_Units]:
+    index, level = selection.index, "0"
+    for name, group in zip(by, groups, strict=True):
+        level = f"({level} * {len(group)} + list_position($levels_{name}, {BY[name]}) - 1)"
+    lists = {f"levels_{name}": list(group) for name, group in zip(by, groups, strict=True)}
+    columns = f", ({level})::UINTEGER AS level" if by else ""
+    # A study whose images differ has no single label to count; its images are counted instead.
+    if unit == "study" and index.meta["study_labels_constant"]:
+        columns += ", coalesce(study, -1) AS study"
+    images = max(index.counts["images"], 1)
+    cluster, patients = ("patient", index.counts["patients"]) if index.counts["patients"] else ("image", images)
+    step = max(1, min(patients * IMAGES_AT_ONCE // images, CELLS_AT_ONCE // max(len(index.findings), 1)))
+    for first in range(0, patients, step):
+        found = selection.arrays(_UNITS.format(cluster=cluster, columns=columns), first=first, last=first + step - 1, **lists)
+        if len(found["patient"]):
+            yield _sorted_units(found)
+
+
+def _sorted_units(found: dict[str, np.ndarray]) -> _Units:
+    """Sort by level, patient and study; images lie by patient and study, so there is little to do."""
+    if np.any(found["patient"][1:] < found["patient"][:-1]):
+        order = np.lexsort((found.get("study", found["patient"]), found["patient"]))
+        found = {name: column[order] for name, column in found.items()}
+    if "level" in found:
+        narrow = found["level"].astype(np.uint16) if found["level"].max() < 2**16 else found["level"]
+        order = np.argsort(narrow, kind="stable")
+        found = {name: column[order] for name, column in found.items()}
+    new = _changes(found["patient"]) | (_changes(found["level"]) if "level" in found else False)
+    if "study" in found:
+        first = (new | _changes(found["study"])) & (found["study"] >= 0)
+        # A patient may begin with an image of no study, which is no unit: look for the beginnings again.
+        return _sorted_units({name: column[first] for name, column in found.items() if name != "study"})
+    starts = np.flatnonzero(new)
+    level = found["level"][starts] if "level" in found else np.zeros(len(starts), dtype=np.int64)
+    return _Units(found["pattern"], starts, level.astype(np.int64))
+
+
+def _changes(column: np.ndarray) -> np.ndarray:
+    return np.append(True, column[1:] != column[:-1])[: len(column)]
+
+
+def _level_sums(units: _Units, dictionary: np.ndarray) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+    """Yield each level's units, products and patients (see StateSums), each with findings as first axis."""
+    codes, row = np.unique(units.level, return_inverse=True)
+    present = np.bincount(units.pattern, minlength=len(dictionary))
+    counts = np.array([(present @ (dictionary == state)).sum() for state in range(STATES)])
+    rest = int(counts.argmax())  # the commonest state is what the others leave over, so it is never counted
+    counted = [state for state in range(STATES) if counts[state] and state != rest]
+    cells = np.stack([_cell_counts(units, dictionary == state) for state in counted]) if counted else None
+    sums = _Moments(units.sizes.astype(float), row, len(codes), dictionary.shape[1]).of(cells, counted, rest)
+    for at, code in enumerate(codes.tolist()):
+        yield code, tuple(part[at] for part in sums)
+
+
+def _cell_counts(units: _Units, has: np.ndarray) -> np.ndarray:
+    """Count units whose pattern has a state, in cells of patient by finding; ``has`` is (patterns, findings)."""
+    per_pattern = has.sum(axis=1)
+    finding = np.nonzero(has)[1]
+    begin = np.cumsum(per_pattern) - per_pattern
+    times = per_pattern[units.pattern]
+    taken = np.repeat(begin[units.pattern] - (np.cumsum(times) - times), times) + np.arange(times.sum())
+    patient = np.repeat(np.repeat(np.arange(len(units.starts)), units.sizes), times)
+    findings = has.shape[1]
+    return np.bincount(patient * findings + finding[taken], minlength=len(units.starts) * findings)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Sums over patients of sizes and cell counts, by level and finding; only cells that are not 0 are touched."""
+
+    sizes: np.ndarray
+    row: np.ndarray  # the level of each patient
+    levels: int
+    findings: int
+
+    def of(self, cells: np.ndarray | None, counted: list[int], rest: int) -> tuple[np.ndarray, ...]:
+        shape = (self.levels, self.findings)
+        cells = np.zeros((0, len(self.sizes) * self.findings)) if cells is None else cells
+        used = np.flatnonzero(cells.any(axis=0))
+        patient, finding = np.divmod(used, self.findings)
+        values, sizes = cells[:, used].astype(float), self.sizes[patient]
+        group = self.row[patient] * self.findings + finding
+
+        def summed(weights: np.ndarray) -> np.ndarray:
+            return np.bincount(group, weights, minlength=self.levels * self.findings).reshape(shape)
+
+        units, products = np.zeros((*shape, STATES)), np.zeros((*shape, STATES, STATES))
+        for at, state in enumerate(counted):
+            units[..., state] = summed(values[at])
+            with_sizes = summed(values[at] * sizes)
+            for other_at, other in enumerate(counted):
+                products[..., state, other] = summed(values[at] * values[other_at])
+            products[..., state, rest] = products[..., rest, state] = with_sizes - products[..., state, :].sum(axis=-1)
+        units[..., rest] = self._by_level(self.sizes) - units.sum(axis=-1)
+        squares = self._by_level(self.sizes**2)
+        products[..., rest, rest] = squares - products.sum(axis=(-1, -2))
+        mask = ((values > 0) * (1 << np.array(counted, dtype=np.int64))[:, None]).sum(axis=0)
+        mask += (sizes > values.sum(axis=0)) * (1 << rest)
+        width = 2**STATES
+        patients = np.bincount(group * width + mask, minlength=self.levels * self.findings * width)
+        patients = patients.reshape(*shape, width)
+        patients[..., 1 << rest] += (self._by_level(np.ones_like(self.sizes)) - patients.sum(axis=-1)).astype(np.int64)
+        return units, products, patients
+
+    def _by_level(self, values: np.ndarray) -> np.ndarray:
+        return np.bincount(self.row, values, minlength=self.levels)[:, None]

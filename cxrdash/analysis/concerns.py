@@ -64,7 +64,7 @@ def _small_test(index: Index, cohort: Cohort) -> list[Row]:
         (
             "test_set",
             "warning",
-            f"{len(few)} of {len(rows)} findings have fewer than {FEW} positive patients in the {part} part; "
+            f"{len(few)} of {len(rows)} labels have fewer than {FEW} positive patients in the {part} part; "
             f"{worst['finding']} has {worst['positive_patients']}.",
         )
     ]

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 _LEVELS = f"""
 WITH marked AS (SELECT image, patient, split, view, sex, on_disk, {BY["age_band"]} AS age_band FROM selected)
-SELECT CASE grouping_id(split, view, sex, age_band) WHEN 7 THEN 'part' WHEN 11 THEN 'view' WHEN 13 THEN 'sex' ELSE 'age' END
-           AS attribute,
-       coalesce(split, view, sex, age_band) AS level, count(*)::BIGINT AS images, count(DISTINCT patient)::BIGINT AS patients
+SELECT CASE grouping_id(split, view, sex, age_band)
+           WHEN 7 THEN 'part' WHEN 11 THEN 'view' WHEN 13 THEN 'sex' ELSE 'age' END AS attribute,
+       coalesce(split, view, sex, age_band) AS level,
+       count(*)::BIGINT AS images, count(DISTINCT patient)::BIGINT AS patients
 FROM marked GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
 """
 _AGES = """
-SELECT min(age_years) AS youngest, quantile_disc(age_years, 0.5) AS median, avg(age_years) AS mean, max(age_years) AS oldest,
-       count(*) FILTER (WHERE age_years IS NULL)::BIGINT AS unknown, count(*) FILTER (WHERE age_years < 18)::BIGINT AS under_18
+SELECT min(age_years) AS youngest, quantile_disc(age_years, 0.5) AS median, avg(age_years) AS mean,
+       max(age_years) AS oldest, count(*) FILTER (WHERE age_years IS NULL)::BIGINT AS unknown,
+       count(*) FILTER (WHERE age_years < 18)::BIGINT AS under_18
 FROM selected
 """
 ORDER = ("part", "view", "sex", "age")

@@ -27,7 +27,7 @@ WHERE a.state = 'positive' AND b.state = 'positive' GROUP BY ALL ORDER BY ALL
 """
 _COMBINATIONS_SQL = """
 SELECT findings, count(*) AS images FROM selected LEFT JOIN (
-    SELECT pattern, list(finding ORDER BY finding) FILTER (WHERE state = 'positive') AS findings
+    SELECT pattern, list(finding::VARCHAR ORDER BY finding) FILTER (WHERE state = 'positive') AS findings
     FROM patterns GROUP BY pattern) USING (pattern)
 GROUP BY findings ORDER BY images DESC
 """

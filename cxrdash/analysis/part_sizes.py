@@ -30,7 +30,7 @@ FROM selected JOIN patterns USING (pattern) WHERE state = 'positive' GROUP BY AL
 
 
 @statistic("Positives and interval widths in each part", method="tiers and widths of METHODS 3.2, 3.5, 3.7", sql=_SQL)
-def test_sizes(
+def test_sizes(  # noqa: PLR0913 - each assumption stands on the page under its own name
     index: Index,
     cohort: Cohort | None = None,
     *,

@@ -8,9 +8,9 @@ import numpy as np
 
 from cxrdash.analysis import concentration
 from cxrdash.analysis.registry import statistic
-from cxrdash.index.cohort import Cohort
+from cxrdash.index.cohort import UNBOUNDED, Cohort
 from cxrdash.index.selection import select
-from cxrdash.index.store import Index
+from cxrdash.index.store import Index, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,11 @@ GROUP BY images ORDER BY images
 
 
 @statistic("Images per patient", method="counts, METHODS 1.1", sql=_SIZES_SQL)
-def images_per_patient(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
+def images_per_patient(index: Index, cohort: Cohort | None = None, *, unit: Unit = "image") -> pd.DataFrame:
     """How many patients have how many images: one row per number of images that occurs.
+
+    With ``unit`` study the columns named after images count studies; the same sentence is not true of
+    both (METHODS 1.2), so ``unit`` stands in a column.
 
     ``share_of_patients`` and ``share_of_images`` are of patients with exactly ``images`` images;
     ``share_of_patients_with_more`` and ``share_of_images_with_more`` of patients with more than that
@@ -36,7 +39,7 @@ def images_per_patient(index: Index, cohort: Cohort | None = None) -> pd.DataFra
     """
     import pandas as pd
 
-    sizes = select(index, cohort).patient_sizes()
+    sizes = _sizes(index, cohort, unit)
     size, patients = sizes["size"].astype(np.int64), sizes["patients"].astype(np.int64)
     more = concentration.above(size, patients, size)
     held = size * patients
@@ -48,18 +51,19 @@ def images_per_patient(index: Index, cohort: Cohort | None = None) -> pd.DataFra
             "share_of_images": _share(held, held.sum()),
             "share_of_patients_with_more": more.share_of_patients,
             "share_of_images_with_more": more.share_of_images,
+            "unit": counted_unit(unit),
         }
     )
 
 
 @statistic("Patients with more than a number of images", method="threshold form, METHODS 1.2", sql=_SIZES_SQL)
 def repeat_share(
-    index: Index, cohort: Cohort | None = None, *, thresholds: tuple[int, ...] = THRESHOLDS
+    index: Index, cohort: Cohort | None = None, *, thresholds: tuple[int, ...] = THRESHOLDS, unit: Unit = "image"
 ) -> pd.DataFrame:
     """Patients with more than ``threshold`` images, and the images they hold: counts and shares (0 to 1)."""
     import pandas as pd
 
-    sizes = select(index, cohort).patient_sizes()
+    sizes = _sizes(index, cohort, unit)
     found = concentration.above(sizes["size"], sizes["patients"], np.asarray(thresholds, dtype=np.int64))
     return pd.DataFrame(
         {
@@ -68,38 +72,42 @@ def repeat_share(
             "share_of_patients": found.share_of_patients,
             "images": found.images,
             "share_of_images": found.share_of_images,
+            "unit": counted_unit(unit),
         }
     )
 
 
 @statistic("Fewest patients who hold a share of the images", method="minimal-set form, METHODS 1.2", sql=_SIZES_SQL)
-def held_by(index: Index, cohort: Cohort | None = None, *, shares: tuple[float, ...] = SHARES) -> pd.DataFrame:
+def held_by(
+    index: Index, cohort: Cohort | None = None, *, shares: tuple[float, ...] = SHARES, unit: Unit = "image"
+) -> pd.DataFrame:
     """The smallest number of patients whose images reach each share of all images."""
     import pandas as pd
 
-    sizes = select(index, cohort).patient_sizes()
+    sizes = _sizes(index, cohort, unit)
     patients = concentration.held_by(sizes["size"], sizes["patients"], np.asarray(shares))
     return pd.DataFrame(
         {
             "share_of_images": np.asarray(shares, dtype=float),
             "patients": patients,
             "share_of_patients": _share(patients, sizes["patients"].sum()),
+            "unit": counted_unit(unit),
         }
     )
 
 
 @statistic("Lorenz curve of images over patients", method="METHODS 1.2", sql=_SIZES_SQL)
-def lorenz(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
+def lorenz(index: Index, cohort: Cohort | None = None, *, unit: Unit = "image") -> pd.DataFrame:
     """Share of images held by the share of patients with the fewest images; straight between the points."""
     import pandas as pd
 
-    sizes = select(index, cohort).patient_sizes()
+    sizes = _sizes(index, cohort, unit)
     people, images = concentration.lorenz(sizes["size"], sizes["patients"])
-    return pd.DataFrame({"share_of_patients": people, "share_of_images": images})
+    return pd.DataFrame({"share_of_patients": people, "share_of_images": images, "unit": counted_unit(unit)})
 
 
 @statistic("Concentration of images on patients", method="METHODS 1.1, 1.2, 1.7", sql=_SIZES_SQL)
-def concentration_summary(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
+def concentration_summary(index: Index, cohort: Cohort | None = None, *, unit: Unit = "image") -> pd.DataFrame:
     """One row: patients, images, mean, quantiles, maximum, patients with one image, Gini, and N^2/sum(m^2).
 
     ``if_repeats_added_nothing`` is the number of independent images an image-weighted proportion would
@@ -107,7 +115,7 @@ def concentration_summary(index: Index, cohort: Cohort | None = None) -> pd.Data
     """
     import pandas as pd
 
-    sizes = select(index, cohort).patient_sizes()
+    sizes = _sizes(index, cohort, unit)
     size, patients = sizes["size"].astype(np.int64), sizes["patients"].astype(np.int64)
     quantiles = concentration.quantile(size, patients, [0.5, 0.75, 0.9, 0.95, 0.99])
     row: dict[str, Any] = {
@@ -119,6 +127,7 @@ def concentration_summary(index: Index, cohort: Cohort | None = None) -> pd.Data
         "patients_with_one": int(patients[size == 1].sum()),
         "gini": concentration.gini(size, patients),
         "if_repeats_added_nothing": concentration.kish(size, patients),
+        "unit": counted_unit(unit),
     }
     return pd.DataFrame([row])
 
@@ -138,7 +147,7 @@ def size_bins(table: pd.DataFrame) -> pd.DataFrame:
             (
                 name,
                 low,
-                10**6 if np.isinf(high) else int(high),
+                UNBOUNDED if np.isinf(high) else int(high),
                 inside["patients"].sum(),
                 inside["share_of_images"].sum(),
             )
@@ -147,7 +156,8 @@ def size_bins(table: pd.DataFrame) -> pd.DataFrame:
 
 
 _TIMELINE = """
-SELECT image, image_id, order_in_patient, row_number() OVER (ORDER BY image)::BIGINT AS place, age_years, view, split, pattern
+SELECT image, image_id, order_in_patient, row_number() OVER (ORDER BY image)::BIGINT AS place, age_years, view, split,
+       pattern
 FROM selected ORDER BY image
 """
 
@@ -188,6 +198,15 @@ def most_imaged(index: Index, cohort: Cohort | None = None) -> str:
     """Return the id of the patient with the most images in the cohort; '' where there is none."""
     rows = select(index, cohort).rows(_MOST_IMAGED)
     return str(rows[0][0]) if rows else ""
+
+
+def counted_unit(unit: Unit) -> Unit:
+    """Return what is counted per patient: studies if asked for, else images (also for unit patient)."""
+    return "study" if unit == "study" else "image"
+
+
+def _sizes(index: Index, cohort: Cohort | None, unit: Unit) -> dict[str, np.ndarray]:
+    return select(index, cohort).patient_sizes(counted_unit(unit))
 
 
 def _share(part: np.ndarray, whole: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from cxrdash.charts.canvas import (
     sheet,
     still,
 )
-from cxrdash.charts.theme import Look, number, percent, plain
+from cxrdash.charts.theme import SERIES_COLOURS, SERIES_COLOURS_DARK, Look, number, percent, plain
 
 SHARE_TICKS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 
@@ -45,19 +45,35 @@ def images_per_patient_chart(
     _mark_threshold(figure, rows, look, threshold, unit)
     _log_count_axis(figure, look, f"More than this many {plain(unit)} per patient", float(rows["images"].max()), log)
     if log:
-        ticks = [t for t in SHARE_TICKS if t >= lowest / 5]
-        figure.update_yaxes(
-            **axis(
-                look,
-                "Share of the total (log scale)",
-                type="log",
-                tickvals=ticks,
-                ticktext=[f"{100 * t:g}%" for t in ticks],
-            )
-        )
+        _log_share_axis(figure, look, "Share of the total", lowest)
     else:
         figure.update_yaxes(**share_axis(look, "Share of the total", 1.02))
     return figure
+
+
+def several_chart(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> go.Figure:
+    """Return one falling curve per ``dataset``: the share of patients with more than t images, log on log.
+
+    ``frame`` has ``dataset``, ``images`` (t) and ``share_of_patients_with_more`` (0 to 1).
+    """
+    if frame.empty:
+        return nothing(look)
+    figure = sheet(look, 560 if look.presentation else 430)
+    colours = SERIES_COLOURS_DARK if look.dark else SERIES_COLOURS
+    for place, dataset in enumerate(seen(frame["dataset"])):
+        rows = frame[frame["dataset"] == dataset].sort_values("images")
+        curve = ("share_of_patients_with_more", f"of the patients of {plain(dataset)}", colours[place % len(colours)])
+        _add_falling_curve(figure, rows, look, curve, log=True)
+    figure.update_layout(showlegend=True)
+    _log_count_axis(figure, look, f"More than this many {plain(unit)} per patient", float(frame["images"].max()), True)
+    _log_share_axis(figure, look, "Share of patients", _smallest(frame["share_of_patients_with_more"]))
+    return figure
+
+
+def _log_share_axis(figure: go.Figure, look: Look, title: str, lowest: float) -> None:
+    ticks = [t for t in SHARE_TICKS if t >= lowest / 5]
+    settings = {"type": "log", "tickvals": ticks, "ticktext": [f"{100 * t:g}%" for t in ticks]}
+    figure.update_yaxes(**axis(look, f"{title} (log scale)", **settings))
 
 
 def _smallest(shares: pd.Series) -> float:

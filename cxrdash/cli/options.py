@@ -27,6 +27,7 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--labels", metavar="EXPR", help="""for example 'Edema AND NOT "Support Devices"'""")
     group.add_argument("--patient", metavar="ID", help="one patient")
     group.add_argument("--per-patient-images", type=_range, metavar="A-B", help="patients with that many images")
+    group.add_argument("--per-patient-studies", type=_range, metavar="A-B", help="patients with that many studies")
     group.add_argument("--on-disk", action="store_true", help="only images whose file was found")
     group.add_argument("--one", choices=("first", "last", "random"), help="one image of each patient")
     group.add_argument("--pick-seed", type=int, metavar="N", help="seed of --one random (default 1)")

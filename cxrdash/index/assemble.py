@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from cxrdash.errors import CxrdashError
 from cxrdash.index import schema
 from cxrdash.labels.findings import Finding
-from cxrdash.labels.states import State
+from cxrdash.labels.states import SPELLINGS, State
 from cxrdash.sources.base import Inventory, Source, Staged
 from cxrdash.sources.tablefile import physical_lines
 
-# A conflicting duplicate cannot be resolved without choosing for the user, so none of its rows is indexed;
-# of identical rows the first is.
+# Almost no dataset has duplicates: looking for equal hashes first costs a tenth of grouping by the texts.
 DUPLICATES = """
 CREATE TEMP TABLE duplicated AS
+WITH doubtful AS (SELECT hash(image_id) AS hashed FROM staged_images GROUP BY hashed HAVING count(*) > 1)
 SELECT image_id,
        count(DISTINCT hash(patient_id, study_id, view_raw, sex, age_years, split, labels, order_in_patient, width,
                            height, spacing_x_mm, spacing_y_mm)) AS versions,
        min((file, record)) AS first
-FROM staged_images GROUP BY image_id HAVING count(*) > 1;
+FROM staged_images WHERE hash(image_id) IN (SELECT hashed FROM doubtful)
+GROUP BY image_id HAVING count(*) > 1;
+"""
 
+# A conflicting duplicate cannot be resolved without choosing for the user, so none of its rows is indexed;
+# of identical rows the first is.
+WITHOUT_DUPLICATES = """
 INSERT INTO staged_set_aside
 SELECT file, record, 'image id', image_id,
        CASE WHEN versions > 1 THEN 'the same image id stands in rows that differ; none was chosen'
@@ -36,27 +44,27 @@ CREATE TEMP TABLE kept AS
 SELECT * EXCLUDE (versions, first) FROM staged_images LEFT JOIN duplicated USING (image_id)
 WHERE versions IS NULL OR (versions = 1 AND (file, record) = first);
 """
+ALL_KEPT = "CREATE TEMP VIEW kept AS SELECT * FROM staged_images"
 
-# Distinct label texts that mean the same (another order of the same findings) share one pattern.
-PATTERNS = """
-CREATE TEMP TABLE spelled AS
-SELECT labels, string_agg(finding || chr(31) || state, chr(30) ORDER BY finding) AS signature
-FROM staged_labels GROUP BY labels;
-
+TEXTS = """
+CREATE TEMP TABLE texts AS
+SELECT (row_number() OVER () - 1)::INTEGER AS place, labels FROM (SELECT DISTINCT labels FROM kept)
+"""
+STATED = """
+SELECT place, enum_code(finding::finding_name) AS finding, state FROM staged_labels JOIN texts USING (labels)
+"""
+PATTERN_OF = """
 CREATE TEMP TABLE pattern_of AS
-SELECT labels, (dense_rank() OVER (ORDER BY coalesce(signature, '')) - 1)::INTEGER AS pattern
-FROM (SELECT DISTINCT labels FROM kept) LEFT JOIN spelled USING (labels);
-
-INSERT INTO patterns
-SELECT DISTINCT pattern, finding::finding_name, state::state_name
-FROM pattern_of JOIN staged_labels USING (labels) WHERE state <> 'blank' ORDER BY ALL;
+SELECT labels, pattern FROM texts JOIN (SELECT unnest(range(len($patterns))) AS place, unnest($patterns) AS pattern)
+USING (place)
 """
 
+# Two sorts in place of windows: the keys rise with the order of the rows, so neighbours in the file are
+# neighbours in the patient.
 KEYS = """
-INSERT INTO patients
-SELECT (row_number() OVER (ORDER BY patient_id) - 1)::INTEGER, patient_id, md5_number_lower(patient_id)::UBIGINT,
-       count(*), count(DISTINCT study_id), list_sort(list(DISTINCT coalesce(split, 'not stated')))
-FROM kept WHERE patient_id IS NOT NULL GROUP BY patient_id ORDER BY patient_id;
+CREATE TEMP TABLE patient_keys AS
+SELECT patient_id, (row_number() OVER (ORDER BY patient_id) - 1)::INTEGER AS patient
+FROM (SELECT DISTINCT patient_id FROM kept WHERE patient_id IS NOT NULL);
 
 CREATE TEMP TABLE study_keys AS
 SELECT study_id, (row_number() OVER (ORDER BY patient_id NULLS LAST, place NULLS LAST, study_id) - 1)::INTEGER AS study
@@ -67,30 +75,58 @@ CREATE TEMP TABLE sorted AS
 SELECT image_id, study_id, patient_id, md5_number_lower(image_id)::UBIGINT AS sample_key,
        coalesce(view, 'UNKNOWN') AS view, view_raw, coalesce(sex, 'unknown') AS sex, age_years, age_flag,
        coalesce(split, 'not stated') AS split, order_in_patient, width, height, spacing_x_mm, spacing_y_mm,
-       pattern, study, patient, found.file_key IS NOT NULL AS on_disk
+       pattern, study, patient, found.rowid AS found_row
 FROM kept
 LEFT JOIN pattern_of ON kept.labels IS NOT DISTINCT FROM pattern_of.labels
-LEFT JOIN (SELECT patient_id, patient FROM patients) USING (patient_id)
+LEFT JOIN patient_keys USING (patient_id)
 LEFT JOIN study_keys USING (study_id)
 LEFT JOIN found ON kept.file_key = found.file_key
 ORDER BY patient NULLS LAST, study NULLS LAST, order_in_patient NULLS LAST, image_id;
-
--- the keys rise with the sort, so that neighbours in the file are neighbours in the patient
-INSERT INTO images SELECT rowid::INTEGER, * FROM sorted;
+"""
+IMAGES = """
+INSERT INTO images SELECT rowid::INTEGER, * REPLACE (found_row IS NOT NULL AS found_row) FROM sorted;
 
 INSERT INTO paths
-SELECT image, root, path FROM images JOIN kept USING (image_id) JOIN found ON kept.file_key = found.file_key
-ORDER BY image;
+SELECT sorted.rowid::INTEGER, root, path FROM sorted JOIN found ON found_row = found.rowid ORDER BY sorted.rowid;
 """
 
+# Everything is grouped by numbers; texts come in by one join afterwards.
 TOTALS = """
+CREATE TEMP TABLE parts AS
+SELECT split, (1::UBIGINT << (row_number() OVER (ORDER BY split) - 1)) AS bit FROM (SELECT DISTINCT split FROM images);
+
+INSERT INTO patients
+WITH grouped AS (
+    SELECT patient, count(*) AS images, bit_or(bit) AS bits FROM images JOIN parts USING (split)
+    WHERE patient IS NOT NULL GROUP BY patient),
+visits AS (
+    SELECT patient, count(*) AS studies FROM (
+        SELECT DISTINCT patient, study FROM images WHERE patient IS NOT NULL AND study IS NOT NULL)
+    GROUP BY patient),
+lists AS (
+    SELECT bits, list(split ORDER BY split) AS splits FROM (SELECT DISTINCT bits FROM grouped)
+    JOIN parts ON bits & bit > 0 GROUP BY bits)
+SELECT patient, patient_id, md5_number_lower(patient_id)::UBIGINT, images, coalesce(studies, 0), splits
+FROM patient_keys JOIN grouped USING (patient) JOIN lists USING (bits) LEFT JOIN visits USING (patient)
+ORDER BY patient;
+
 INSERT INTO studies
-SELECT study, any_value(study_id), any_value(patient), count(*), first(pattern ORDER BY image), count(DISTINCT pattern)
-FROM images WHERE study IS NOT NULL GROUP BY study ORDER BY study;
+WITH grouped AS (
+    SELECT study, any_value(patient) AS patient, count(*) AS images, arg_min(pattern, image) AS pattern,
+           min(pattern) AS lowest, max(pattern) AS highest
+    FROM images WHERE study IS NOT NULL GROUP BY study),
+unequal AS (
+    SELECT study, count(DISTINCT pattern) AS patterns FROM images
+    WHERE study IN (SELECT study FROM grouped WHERE lowest < highest) GROUP BY study)
+SELECT study, study_id, patient, images, pattern, coalesce(patterns, 1)
+FROM study_keys JOIN grouped USING (study) LEFT JOIN unequal USING (study) ORDER BY study;
 
 INSERT INTO pattern_sizes
-SELECT pattern, NULL, count(*), count(DISTINCT study), count(DISTINCT patient)
-FROM images GROUP BY pattern ORDER BY pattern;
+SELECT pattern, mask::BIT, images, studies, patients
+FROM written JOIN (
+    SELECT pattern, count(*) AS images, count(DISTINCT study) AS studies, count(DISTINCT patient) AS patients
+    FROM images GROUP BY pattern) USING (pattern)
+ORDER BY pattern;
 
 INSERT INTO boxes
 SELECT image, finding, reader, x, y, w, h, coordinate_space
@@ -146,10 +182,10 @@ def stage_found(con: duckdb.DuckDBPyConnection, source: Source, inventory: Inven
     return len(inventory.images) - len(found)
 
 
-def _insert_columns(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, list[Any]]) -> None:
+def _insert_columns(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, list[Any] | np.ndarray]) -> None:
     import pyarrow as pa
 
-    con.register("incoming", pa.table(columns))
+    con.register("incoming", pa.table(dict(columns)))
     con.execute(f"INSERT INTO {table} SELECT * FROM incoming")
     con.unregister("incoming")
 
@@ -157,14 +193,25 @@ def _insert_columns(con: duckdb.DuckDBPyConnection, table: str, columns: dict[st
 def assemble(con: duckdb.DuckDBPyConnection, source: Source, staged: Staged) -> None:
     """Turn the staging tables into the star schema."""
     con.execute(DUPLICATES)
-    con.execute(PATTERNS)
+    ((doubled,),) = con.execute("SELECT count(*) FROM duplicated").fetchall()
+    con.execute(WITHOUT_DUPLICATES if doubled else ALL_KEPT)
+    _write_patterns(con, staged.findings)
     con.execute(KEYS)
-    con.execute(TOTALS)
-    _write_findings(con, source, staged.findings)
-    _write_masks(con, staged.findings)
-    _write_set_aside(con, staged)
-    _write_sources(con, staged)
+    with one_commit(con):
+        con.execute(IMAGES)
+        con.execute(TOTALS)
+        _write_findings(con, source, staged.findings)
+        _write_set_aside(con, staged)
+        _write_sources(con, staged)
     _check_conservation(con)
+
+
+@contextmanager
+def one_commit(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Write what the block writes in one go: each commit waits for the disk (a failed build is thrown away)."""
+    con.execute("BEGIN")
+    yield
+    con.execute("COMMIT")
 
 
 def _write_findings(con: duckdb.DuckDBPyConnection, source: Source, findings: list[Finding]) -> None:
@@ -178,26 +225,39 @@ def _write_findings(con: duckdb.DuckDBPyConnection, source: Source, findings: li
     )
 
 
-def _write_masks(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> None:
-    """Write each pattern as one bit string, so that the union over a patient's images is a bit_or."""
-    blocks = {State.POSITIVE.label: 0, State.UNCERTAIN.label: 1, State.NEGATIVE.label: 2}
-    position = {finding.name: at for at, finding in enumerate(findings)}
-    width = len(findings)
-    bits: dict[int, bytearray] = defaultdict(lambda: bytearray(b"0" * 3 * width + b"1" * width))
-    for pattern, finding, state in con.execute(
-        "SELECT pattern, finding::VARCHAR, state::VARCHAR FROM patterns"
-    ).fetchall():
-        at = position[finding]
-        bits[pattern][3 * width + at] = ord("0")
-        if state in blocks:
-            bits[pattern][blocks[state] * width + at] = ord("1")
-    patterns = [row[0] for row in con.execute("SELECT pattern FROM pattern_sizes").fetchall()]
+def _write_patterns(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> None:
+    """Number the distinct label states; texts that mean the same (another order of findings) share one."""
+    con.execute(TEXTS)
+    ((texts,),) = con.execute("SELECT count(*) FROM texts").fetchall()
+    found = con.execute(STATED).fetchnumpy()
+    words, word_at = np.unique(found["state"].astype(str), return_inverse=True)
+    codes = np.array([SPELLINGS[word] for word in words], dtype=np.int8)
+    states = np.full((texts, len(findings)), State.BLANK, dtype=np.int8)
+    if len(word_at):
+        states[found["place"], found["finding"]] = codes[word_at]
+    # One byte string per row sorts ten times faster than rows of numbers; + 1 because it may not hold zeros.
+    keys = np.ascontiguousarray(states + 1).view(f"S{len(findings)}").ravel()
+    _, first, pattern_of = np.unique(keys, return_index=True, return_inverse=True)
+    con.execute(PATTERN_OF, {"patterns": pattern_of.tolist()})
+    _write_dictionary(con, states[first], [finding.name for finding in findings])
+
+
+def _write_dictionary(con: duckdb.DuckDBPyConnection, states: np.ndarray, names: list[str]) -> None:
+    """Write each pattern as rows, and as one bit string: the union over a patient's images is a bit_or."""
+    pattern, finding = np.nonzero(states != State.BLANK)
+    by_name, by_label = np.array(names), np.array([State(code).label for code in range(len(State))])
+    rows = {
+        "pattern": pattern.astype(np.int32),
+        "finding": by_name[finding],
+        "state": by_label[states[pattern, finding]],
+    }
+    blocks = [states == state for state in (State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK)]
+    bits = np.concatenate(blocks, axis=1).astype(np.uint8) + ord("0")
     con.execute("CREATE TEMP TABLE written (pattern INTEGER, mask VARCHAR)")
-    if patterns:
-        _insert_columns(con, "written", {"pattern": patterns, "mask": [bits[pattern].decode() for pattern in patterns]})
-    con.execute(
-        "UPDATE pattern_sizes SET mask = written.mask::BIT FROM written WHERE written.pattern = pattern_sizes.pattern"
-    )
+    if len(states):
+        _insert_columns(con, "patterns", rows)
+        masks = bits.view(f"S{bits.shape[1]}").ravel().astype(str)
+        _insert_columns(con, "written", {"pattern": np.arange(len(states), dtype=np.int32), "mask": masks})
 
 
 def _write_set_aside(con: duckdb.DuckDBPyConnection, staged: Staged) -> None:

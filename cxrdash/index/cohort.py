@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from cxrdash.errors import CxrdashError, shown
 
 OnePerPatient = Literal["", "first", "last", "random"]
+UNBOUNDED = 10**6  # no patient has so many images; stands for an open end
 OLDEST = 130  # years; no age filter goes beyond it
 LARGEST = 10**9  # beyond any age or number of images; larger bounds mean the same
 
@@ -18,8 +19,9 @@ class Cohort:
     """A selection of images. Empty fields do not narrow; all fields narrow together.
 
     ``ages`` are inclusive whole years and drop images of unknown age. ``labels`` is a label
-    expression. ``images_per_patient`` keeps patients with that many images inside the rest of the
-    selection. ``one_per_patient`` then keeps one image each, by the dataset's order or by ``seed``.
+    expression. ``images_per_patient`` and ``studies_per_patient`` keep patients with that many of
+    them inside the rest of the selection. ``one_per_patient`` then keeps one image each, by the
+    dataset's order or by ``seed``.
     """
 
     splits: tuple[str, ...] = ()
@@ -29,12 +31,13 @@ class Cohort:
     labels: str = ""
     patient: str = ""
     images_per_patient: tuple[int, int] | None = None
+    studies_per_patient: tuple[int, int] | None = None
     on_disk: bool = False
     one_per_patient: OnePerPatient = ""
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("ages", "images_per_patient"):
+        for name in ("ages", "images_per_patient", "studies_per_patient"):
             bounds = getattr(self, name)
             if bounds is not None:
                 low, high = sorted(max(-LARGEST, min(bound, LARGEST)) for bound in bounds)
@@ -70,6 +73,8 @@ class Cohort:
             parts.append("one patient")
         if self.images_per_patient:
             parts.append(f"patients with {_range(self.images_per_patient)} images")
+        if self.studies_per_patient:
+            parts.append(f"patients with {_range(self.studies_per_patient)} studies")
         if self.one_per_patient:
             parts.append(f"one per patient ({_RULES[self.one_per_patient].format(seed=self.seed)})")
         return ", ".join(parts)
@@ -91,6 +96,7 @@ class Cohort:
             labels=_both_labels(self.labels, other.labels),
             patient=_same(self.patient, other.patient),
             images_per_patient=_overlap(self.images_per_patient, other.images_per_patient),
+            studies_per_patient=_overlap(self.studies_per_patient, other.studies_per_patient),
             on_disk=self.on_disk or other.on_disk,
             one_per_patient=other.one_per_patient or self.one_per_patient,
             seed=other.seed if other.one_per_patient else self.seed,
@@ -116,7 +122,7 @@ class Cohort:
         words: list[str] = []
         for parameter, values in self.to_query().items():
             option = f"--{parameter.replace('_', '-')}"
-            if parameter in ("age", "per_patient_images"):
+            if parameter in ("age", "per_patient_images", "per_patient_studies"):
                 words += [option, "-".join(values)]
             elif parameter == "on_disk":
                 words.append(option)
@@ -134,6 +140,7 @@ PARAMETERS = {
     "labels": "labels",
     "patient": "patient",
     "images_per_patient": "per_patient_images",
+    "studies_per_patient": "per_patient_studies",
     "on_disk": "on_disk",
     "one_per_patient": "one",
     "seed": "pick_seed",
@@ -153,6 +160,8 @@ def _either(values: Sequence[str] | object) -> str:
 
 def _range(bounds: tuple[int, int]) -> str:
     low, high = bounds
+    if high >= UNBOUNDED:
+        return f"{low:,} or more"
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 

@@ -77,6 +77,10 @@ class Selection:
             ctes.append(_FREQUENT.format(last=last))
             parameters |= dict(zip(("fewest", "most"), self.cohort.images_per_patient, strict=True))
             last = "frequent"
+        if self.cohort.studies_per_patient:
+            ctes.append(_FREQUENT_STUDIES.format(last=last))
+            parameters |= dict(zip(("fewest_studies", "most_studies"), self.cohort.studies_per_patient, strict=True))
+            last = "frequent_studies"
         if self.cohort.one_per_patient:
             ctes.append(_ONE[self.cohort.one_per_patient].format(last=last))
             if self.cohort.one_per_patient == "random":
@@ -134,8 +138,11 @@ class Selection:
         words = self.cohort.words() if not self.cohort.everything else "all images"
         return f"{words}, n = {images}{patients}"
 
-    def patient_sizes(self) -> dict[str, np.ndarray]:
-        """Return arrays size, patients: how many patients have how many images in the cohort."""
+    def patient_sizes(self, unit: Unit = "image") -> dict[str, np.ndarray]:
+        """Return arrays size, patients: how many patients have how many images (or studies) in the cohort."""
+        require_unit(self.index, unit)
+        if unit == "study":
+            return self.arrays(_WHOLE_STUDY_SIZES if self.cohort.everything else _STUDY_SIZES)
         return self.arrays(_WHOLE_PATIENT_SIZES if self.cohort.everything else _PATIENT_SIZES)
 
     def labels(self, unit: Unit = "image", by: tuple[str, ...] = ()) -> LabelTable:
@@ -257,6 +264,9 @@ def _from_masks(masks: np.ndarray, findings: int) -> np.ndarray:
 
 _FREQUENT = """frequent AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
     SELECT patient FROM {last} GROUP BY patient HAVING count(*) BETWEEN $fewest AND $most))"""
+_FREQUENT_STUDIES = """frequent_studies AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
+    SELECT patient FROM {last} GROUP BY patient
+    HAVING count(DISTINCT study) BETWEEN $fewest_studies AND $most_studies))"""
 _ONE = {
     rule: f"""one_each AS NOT MATERIALIZED (SELECT * FROM {{last}} WHERE image IN (
     SELECT {pick} FROM {{last}} WHERE patient IS NOT NULL GROUP BY patient))"""
@@ -274,6 +284,14 @@ SELECT size, count(*)::BIGINT AS patients FROM (
     SELECT patient, count(*)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
 GROUP BY size ORDER BY size
 """
+_STUDY_SIZES = """
+SELECT size, count(*)::BIGINT AS patients FROM (
+    SELECT patient, count(DISTINCT study)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
+WHERE size > 0 GROUP BY size ORDER BY size
+"""
+_WHOLE_STUDY_SIZES = (
+    "SELECT studies AS size, count(*)::BIGINT AS patients FROM patients WHERE studies > 0 GROUP BY studies ORDER BY studies"
+)
 _WHOLE_PATIENT_SIZES = (
     "SELECT images AS size, count(*)::BIGINT AS patients FROM patients GROUP BY images ORDER BY images"
 )

@@ -18,6 +18,8 @@ from cxrdash.sources.tablefile import peek_header
 SOURCES = {
     "nih": "cxrdash.sources.nih",
     "chexpert": "cxrdash.sources.chexpert",
+    "mimic": "cxrdash.sources.mimic",
+    "padchest": "cxrdash.sources.padchest",
     "demo": "cxrdash.sources.demo",
 }
 SHOWN_TABLES = 10

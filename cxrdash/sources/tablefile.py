@@ -221,7 +221,7 @@ def _refuse_values_without_name(
     con: duckdb.DuckDBPyConnection, file: PlainFile, name: str, named: Sequence[str], names: Sequence[str]
 ) -> None:
     for cell, column in zip(named, names, strict=True):
-        if cell.strip():
+        if cell.strip() or (column == names[0] and _is_row_index(con, name, column)):
             continue
         selected = f"SELECT rowid, {quote_identifier(column)} FROM {quote_identifier(name)}"
         rows = con.execute(f"FROM ({selected}) t(record, value) WHERE value IS NOT NULL LIMIT 1").fetchall()
@@ -231,6 +231,13 @@ def _refuse_values_without_name(
                 f"{file.path.name}, line {line}: '{shown(rows[0][1])}' stands in a column without a name.",
                 "Name that column on line 1, or remove it.",
             )
+
+
+def _is_row_index(con: duckdb.DuckDBPyConnection, name: str, column: str) -> bool:
+    """Say whether a nameless first column holds whole numbers only: the row index that pandas writes."""
+    selected = f"SELECT {quote_identifier(column)} FROM {quote_identifier(name)}"
+    others = con.execute(f"FROM ({selected}) t(value) WHERE NOT regexp_full_match(value, '[0-9]+') LIMIT 1").fetchall()
+    return not others
 
 
 def open_list(con: duckdb.DuckDBPyConnection, path: Path, *, name: str, workspace: Path) -> OpenedTable:

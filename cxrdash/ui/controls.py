@@ -14,6 +14,7 @@ from cxrdash.index import generations
 from cxrdash.index.cohort import OLDEST, Cohort, OnePerPatient
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
+from cxrdash.labels.expression import Atom, format_expression
 from cxrdash.labels.policies import Blank, Policy, Uncertain
 from cxrdash.labels.states import State
 from cxrdash.ui import cache as cached
@@ -104,7 +105,7 @@ def _cohort_controls(index: Index) -> Cohort:
     _forget_unknown(index)
     st.markdown("**Cohort**")
     labels = st.text_input(
-        "Labels", key="labels", bind="query-params", placeholder="Effusion AND NOT Infiltration",
+        "Labels", key="labels", bind="query-params", placeholder=example(index),
         help="AND, OR, NOT, parentheses; quotes around names with spaces; `Edema:uncertain` for another state.",
     )  # fmt: skip
     several = [
@@ -133,6 +134,13 @@ def _cohort_controls(index: Index) -> Cohort:
         on_disk=on_disk,
         one_per_patient=one,
     )
+
+
+def example(index: Index) -> str:
+    """Return a label expression in this dataset's own words."""
+    names = [finding.name for finding in index.findings if finding.kind != "normal"]
+    one, other = (format_expression(Atom(name)) for name in (names[:1] + names[-1:]))
+    return f"{one} AND NOT {other}"
 
 
 def _forget_unknown(index: Index) -> None:

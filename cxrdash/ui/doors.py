@@ -87,9 +87,10 @@ def _band(value: str) -> tuple[int, int] | None:
     return (int(low), int(high)) if dash else None
 
 
-def patients_with(fewest: int, most: int) -> str:
-    """Return the door to patients with that many images."""
-    return door(Cohort(images_per_patient=(fewest, most)))
+def patients_with(fewest: int, most: int, *, unit: str = "image") -> str:
+    """Return the door to patients with that many images (or studies)."""
+    bounds = (fewest, most)
+    return door(Cohort(studies_per_patient=bounds) if unit == "study" else Cohort(images_per_patient=bounds))
 
 
 def of_patient(patient_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from cxrdash.index.selection import select
 from cxrdash.labels.expression import all_of, format_expression
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors
-from cxrdash.ui.controls import Frame, show_fault
+from cxrdash.ui.controls import Frame, example, show_fault
 from cxrdash.ui.film_grid import GridFilm
 from cxrdash.ui.text import number, plural, safe
 
@@ -29,25 +29,39 @@ OPENED = "g_image"  # link parameter: the image enlarged
 MINE = ("g_labels", "g_n", "g_seed", "g_one", "g_captions", OPENED)  # parameters that are not narrowing chips
 
 
-def controls(now: Frame) -> Cohort:
-    """Draw the gallery's own controls and return the cohort narrowed by them and by the link."""
+@dataclass(frozen=True)
+class Asked:
+    """What the gallery's controls ask for; ``cohort`` is narrowed by them and by the link."""
+
+    cohort: Cohort
+    n: int
+    seed: int
+    one_per_patient: bool
+    captions: bool
+
+
+def controls(now: Frame) -> Asked:
+    """Draw the gallery's own controls and return what they ask for."""
     names = list(now.index.finding_names)
     normal = next((finding.name for finding in now.index.findings if finding.kind == "normal"), None)
     text, pick, size, seed, more, check = st.columns([4, 2.6, 2.2, 1.6, 1.7, 1.7], vertical_alignment="bottom")
     typed = text.text_input(
-        "Labels to show", key="g_labels", bind="query-params", placeholder='Pneumothorax AND NOT "Support Devices"',
+        "Labels to show", key="g_labels", bind="query-params", placeholder=example(now.index),
         help="AND, OR, NOT, parentheses; quotes around names with spaces; `Edema:uncertain` for another state.",
     )  # fmt: skip
     pick.multiselect("or pick findings", names, key="_picked", on_change=_use_picked, placeholder="all of these")
-    size.segmented_control("Images", list(SIZES), default=DEFAULT_SIZE, required=True, key="g_n", bind="query-params")
-    seed.number_input("Seed", 1, 10**9, value=1, key="g_seed", bind="query-params")
+    n = size.segmented_control("Images", SIZES, default=DEFAULT_SIZE, required=True, key="g_n", bind="query-params")
+    drawn_with = seed.number_input("Seed", 1, 10**9, value=1, key="g_seed", bind="query-params")
     more.button("Redraw", on_click=_next_seed, width="stretch", help="The next seed: another random draw.")
     if normal:
         check.button(
             "Spot check", on_click=_spot_check, args=(normal,), width="stretch",
             help=f"32 random images labelled {normal}: does anything look abnormal?",
         )  # fmt: skip
-    return _narrowed(now, typed)
+    with st.container(horizontal=True):
+        one = st.toggle("One image per patient", value=True, key="g_one", bind="query-params")
+        captions = st.toggle("Captions", value=True, key="g_captions", bind="query-params")
+    return Asked(_narrowed(now, typed), n or DEFAULT_SIZE, int(drawn_with), one, captions)
 
 
 def _use_picked() -> None:
@@ -78,12 +92,9 @@ def _narrowed(now: Frame, typed: str) -> Cohort:
     return narrowed
 
 
-def draw(now: Frame, cohort: Cohort) -> Draw:
+def draw(now: Frame, asked: Asked) -> Draw:
     """Return the seeded draw that the controls and the link describe."""
-    n = int(st.session_state.get("g_n") or DEFAULT_SIZE)
-    seed = int(st.session_state.get("g_seed") or 1)
-    one = bool(st.session_state.get("g_one", True))
-    return cached.drawn(now.index, cohort, n, seed=seed, one_per_patient=one)
+    return cached.drawn(now.index, asked.cohort, asked.n, seed=asked.seed, one_per_patient=asked.one_per_patient)
 
 
 def sentence(cohort: Cohort, drawn: Draw) -> str:
@@ -182,10 +193,6 @@ def columns(drawn: Draw) -> int:
     return next(ACROSS[size] for size in SIZES if len(drawn.films) <= size)
 
 
-def captions() -> bool:
-    return bool(st.session_state.get("g_captions", True))
-
-
 def enlarge(now: Frame, drawn: Draw, opened: str | None) -> None:
     """Show one film large where a tile was clicked or the link names one."""
     if opened:
@@ -257,12 +264,9 @@ def _facts(now: Frame, film: DrawnImage) -> None:
 
 
 def footer(now: Frame, cohort: Cohort, drawn: Draw) -> None:
-    """Toggles, and what makes the draw repeatable."""
-    left, middle, right = st.columns([2, 2, 6], vertical_alignment="center")
-    left.toggle("One image per patient", value=True, key="g_one", bind="query-params")
-    middle.toggle("Captions", value=True, key="g_captions", bind="query-params")
+    """What makes the draw repeatable."""
     _, words = cached.counted(now.index, cohort)
-    right.caption(
+    st.caption(
         safe(
             f"{words} · {len(drawn.films)} of {number(drawn.of)} {drawn.frame} drawn without replacement, "
             f"seed {drawn.seed} · "

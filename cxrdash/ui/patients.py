@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxrdash.analysis.patients import size_bins
 from cxrdash.config import cache
 from cxrdash.index import generations
-from cxrdash.index.cohort import Cohort
+from cxrdash.index.cohort import UNBOUNDED, Cohort
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
@@ -17,69 +18,119 @@ from cxrdash.ui.text import number, percent, safe
 if TYPE_CHECKING:
     import pandas as pd
 
-UNBOUNDED = 10**6
+
+def door_of(size: int, view: str, unit: str) -> str:
+    """Return the door of a point at ``size``: patients with at most, or with more than, that many units."""
+    bounds = (1, size) if view == "At most" else (size + 1, UNBOUNDED)
+    return doors.patients_with(*bounds, unit=unit)
 
 
-def door_of(size: int, view: str) -> str:
-    """Return the door of a point at ``size``: patients with at most, or with more than, that many images."""
-    return doors.patients_with(1, size) if view == "At most" else doors.patients_with(size + 1, UNBOUNDED)
+def words(now: Frame) -> str:
+    """Return what is counted per patient: studies if that is the unit, else images."""
+    return "studies" if now.unit == "study" else "images"
 
 
-def several(now: Frame, name: str) -> pd.DataFrame:
-    """Return a curve of this cohort, with the whole of other datasets beside it if the reader asks."""
+def several(now: Frame, name: str, others: list[str]) -> pd.DataFrame:
+    """Return a curve of this cohort, with the whole of other datasets beside it."""
     import pandas as pd
 
-    others = [other for other in generations.datasets(cache()) if other != now.index.dataset]
-    chosen = st.multiselect("Compare with", others, key="p_compare", bind="query-params") if others else []
     curves = [now.compute(name).assign(dataset=now.index.dataset)]
-    for other in chosen:
+    for other in others:
         index = cached.open_dataset(other)
-        if index.counts["patients"]:
+        if now.unit in index.units and index.counts["patients"]:
             table = cached.compute(name, index, Cohort(), policy=now.policy, unit=now.unit)
-            curves.append(table.assign(dataset=other))
+            curves.append(table.assign(dataset=f"{other} (whole)"))
     return pd.concat(curves, ignore_index=True)
 
 
-def controls(threshold: int) -> None:
-    """The threshold of the headline."""
-    st.number_input(
-        "Patients with more than this many images",
-        1,
-        1000,
-        value=10,
-        key="p_more_than",
-        bind="query-params",
-        width=320,
+def controls(now: Frame) -> tuple[int, list[str]]:
+    """Return the threshold of the headline and the datasets to lay beside this one."""
+    first, second = st.columns([1, 2])
+    threshold = first.number_input(
+        f"Patients with more than this many {words(now)}", 1, 1000, value=10, key="p_more_than", bind="query-params"
     )
-    del threshold
+    others = [other for other in generations.datasets(cache()) if other != now.index.dataset]
+    chosen = second.multiselect(
+        "Compare with", others, key="p_compare", bind="query-params", placeholder="other indexed datasets"
+    )
+    return int(threshold), chosen
+
+
+def sentence(now: Frame, above: pd.Series, summary: pd.Series) -> str:
+    """Return the headline: what the most imaged patients hold."""
+    return (
+        f"{percent(above['share_of_patients'])} of patients have more than {above['threshold']} {words(now)} and hold "
+        f"{percent(above['share_of_images'])} of all {number(summary['images'])} {words(now)}"
+    )
+
+
+def figures(now: Frame, summary: pd.Series) -> list[tuple[str, str, str]]:
+    """Return the key figures of the spread."""
+    one, people = summary["patients_with_one"], summary["patients"]
+    return [
+        ("Patients", number(people), "Distinct patients in the cohort."),
+        (f"With one of the {words(now)}", percent(one / people), f"{number(one)} of {number(people)} patients."),
+        ("Most of one patient", number(summary["most"]), f"The median patient has {number(summary['median'])}."),
+        (
+            "If repeats added nothing",
+            number(summary["if_repeats_added_nothing"]),
+            f"N²/Σm²: what the {words(now)} would be worth for a proportion if all {words(now)} of a patient were "
+            "copies. No size of the dataset.",
+        ),
+    ]
+
+
+def chart(now: Frame, view: str, sizes: pd.DataFrame, threshold: int, others: list[str], alt: str) -> None:
+    """Draw the chosen view of the spread."""
+    from cxrdash.charts import patients as charts
+
+    unit = words(now)
+    if view == "Bars":
+        bins = size_bins(sizes)
+        tokens = [
+            doors.patients_with(low, high, unit=now.unit) for low, high in zip(bins["low"], bins["high"], strict=True)
+        ]
+        show.chart(charts.patients_histogram(bins.assign(door=tokens), now.look, unit=unit), "patients_bars", alt=alt)
+    elif view == "Lorenz":
+        curves = several(now, "lorenz", others)
+        show.chart(charts.lorenz_chart(curves, now.look, unit=unit), "patients_lorenz", alt=alt, has_doors=False)
+    elif others:
+        curves = several(now, "images_per_patient", others)
+        show.chart(charts.several_chart(curves, now.look, unit=unit), "patients_several", alt=alt, has_doors=False)
+    else:
+        drawn = sizes.assign(door=[door_of(size, view, now.unit) for size in sizes["images"]])
+        drawing = charts.ecdf_chart if view == "At most" else charts.images_per_patient_chart
+        show.chart(drawing(drawn, now.look, threshold=threshold, unit=unit), "patients_curve", alt=alt)
 
 
 def tables(now: Frame, sizes: pd.DataFrame, summary: pd.Series) -> None:
     """Thresholds, smallest sets, findings: the same question from three sides."""
-    first, second, third = st.tabs(["By threshold", "By share of images", "By finding"])
+    unit = words(now)
+    first, second, third = st.tabs(["By threshold", f"By share of {unit}", "By finding"])
     with first:
         more, exactly = st.columns(2)
         with more:
             show.table(
                 now.compute("repeat_share"), key="patients_thresholds",
                 columns={"threshold": "More than", "patients": "Patients", "share_of_patients": "Share of patients",
-                         "images": "Images", "share_of_images": "Share of images"},
+                         "images": unit.capitalize(), "share_of_images": f"Share of {unit}"},
             )  # fmt: skip
         with exactly:
             show.table(
                 sizes, key="patients_sizes", height=318,
-                columns={"images": "Images each", "patients": "Patients", "share_of_patients": "Share of patients",
-                         "share_of_images": "Share of images", "share_of_patients_with_more": "Patients with more"},
+                columns={"images": f"{unit.capitalize()} each", "patients": "Patients",
+                         "share_of_patients": "Share of patients", "share_of_images": f"Share of {unit}",
+                         "share_of_patients_with_more": "Patients with more"},
             )  # fmt: skip
     with second:
         held = now.compute("held_by")
         for row in held.itertuples():
             st.markdown(
-                f"{percent(row.share_of_images)} of the images come from {percent(row.share_of_patients)} "
+                f"{percent(row.share_of_images)} of the {unit} come from {percent(row.share_of_patients)} "
                 f"of the patients ({number(row.patients)} of {number(summary['patients'])})"
             )
         st.caption(
-            f"Gini {summary['gini']:.3f}; {summary['mean']:.2f} images per patient on average; 90th percentile "
+            f"Gini {summary['gini']:.3f}; {summary['mean']:.2f} {unit} per patient on average; 90th percentile "
             f"{number(summary['p90'])}, 99th percentile {number(summary['p99'])}."
         )
     with third:

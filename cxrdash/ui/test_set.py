@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cxrdash.analysis.pairs import positive_text
-from cxrdash.analysis.part_sizes import SUBGROUP, below, test_part
+from cxrdash.analysis.part_sizes import SUBGROUP, TEST_PARTS, below
 from cxrdash.analysis.tiers import TIERS
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
@@ -17,37 +17,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW = 50
-DEFAULTS = {"t_sensitivity": 0.9, "t_auc": 0.85, "t_width": 0.05}
+ASSUMED = (
+    ("t_sensitivity", "Assumed sensitivity", 0.5, 0.99, 0.9),
+    ("t_auc", "Assumed AUC", 0.55, 0.99, 0.85),
+    ("t_width", "Wanted half-width", 0.01, 0.3, 0.05),
+)
 
 
-def assumptions() -> dict[str, float]:
-    """Return the assumed sensitivity and AUC and the wanted half-width, as the controls below say."""
-    values = {key: float(st.session_state.get(key, default)) for key, default in DEFAULTS.items()}
-    return {"sensitivity": values["t_sensitivity"], "auc": values["t_auc"], "half_width": values["t_width"]}
-
-
-def chosen_part(sizes: pd.DataFrame) -> str:
-    """Return the part to judge: the reader's choice, else the test part."""
-    present = list(sizes["split"].unique())
-    asked = str(st.session_state.get("t_part", ""))
-    return asked if asked in present else test_part(sizes)
-
-
-def controls(sizes: pd.DataFrame) -> None:
-    """What the interval widths assume."""
-    parts = list(sizes["split"].unique())
+def controls(now: Frame) -> tuple[str, dict[str, float]]:
+    """Return the part to judge, and what the interval widths assume."""
+    levels = list(now.index.levels("split"))
+    default = next((part for part in TEST_PARTS if part in levels), levels[-1])
     columns = st.columns(4)
-    columns[0].selectbox("Part to judge", parts, index=parts.index(test_part(sizes)), key="t_part", bind="query-params")
-    for column, (key, label, low, high) in zip(
-        columns[1:],
-        (
-            ("t_sensitivity", "Assumed sensitivity", 0.5, 0.99),
-            ("t_auc", "Assumed AUC", 0.55, 0.99),
-            ("t_width", "Wanted half-width", 0.01, 0.3),
-        ),
-        strict=True,
-    ):
-        column.number_input(label, low, high, value=DEFAULTS[key], step=0.01, key=key, bind="query-params")
+    part = columns[0].selectbox("Part to judge", levels, index=levels.index(default), key="t_part", bind="query-params")
+    values = [
+        column.number_input(label, low, high, value=value, step=0.01, key=key, bind="query-params")
+        for column, (key, label, low, high, value) in zip(columns[1:], ASSUMED, strict=True)
+    ]
+    return part or default, dict(zip(("sensitivity", "auc", "half_width"), values, strict=True))
 
 
 def of_part(sizes: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -61,13 +48,15 @@ def ordered(sizes: pd.DataFrame) -> pd.DataFrame:
 
 def sentence(rows: pd.DataFrame, part: str) -> str:
     """Return the headline: how many findings fall below the 50-case line, and the worst of them."""
+    if rows.empty:
+        return f"No image of this cohort is in the {part} part"
     few, worst = below(rows, FEW), rows.iloc[0]
     where = "dataset (no part is marked as test)" if part == "not stated" else f"{part.replace('_', ' + ')} part"
     if few.empty:
         fewest = f"the fewest is {worst['finding']}, {number(worst['positive_patients'])}"
-        return f"Every finding has at least {FEW} positive patients in the {where}; {fewest}"
+        return f"Every label has at least {FEW} positive patients in the {where}; {fewest}"
     return (
-        f"{len(few)} of {len(rows)} findings have fewer than {FEW} positive patients in the {where}; "
+        f"{len(few)} of {len(rows)} labels have fewer than {FEW} positive patients in the {where}; "
         f"{worst['finding']} has {number(worst['positive_patients'])}"
     )
 

@@ -29,7 +29,9 @@ from tests.datasets import (
 AGES = {"50": 50, "050Y": 50, "24M": 2, "0": 0, "": None, "414": None, "-5": None, "abc": None}
 BAD_AGES = {"414", "-5", "abc"}
 nih_rows = st.tuples(
-    st.sampled_from(["00000001_000.png", "00000001_001.png", "00000002_000.png", "", "x.png", "../00000001_000.png"]),
+    st.sampled_from(
+        ["00000001_000.png", "00000001_001.png", "00000002_000.png", "", "x.png", "../00000001_000.png"]
+    ),
     st.sampled_from(["Mass", "Mass", "No Finding", "Mass|Edema", "", "Mass|Flu", "|"]),
     st.sampled_from(["0", "0", "1", "", "first"]),
     st.sampled_from(["1", "1", "01", "2", ""]),
@@ -54,7 +56,9 @@ def expected_nih(rows: Sequence[tuple[str, ...]]) -> tuple[int, Aside, Aside]:
         elif not labels or not set(tokens) <= {"Mass", "Edema", "No Finding"}:
             aside.append((line, "Finding Labels"))
         else:
-            values += [(line, "Patient Age")] * (age in BAD_AGES) + [(line, "Follow-up #")] * (place == "first")
+            values += [(line, "Patient Age")] * (age in BAD_AGES) + [(line, "Follow-up #")] * (
+                place == "first"
+            )
             values += [(line, "Patient Gender")] * (sex == "X") + [(line, "View Position")] * (view == "LL")
             known_sex, number = sex if sex in "FM" else "", place if place.isdigit() else ""
             same[image].append((line, (int(patient), labels, number, AGES[age], known_sex, view)))
@@ -68,7 +72,11 @@ def expected_nih(rows: Sequence[tuple[str, ...]]) -> tuple[int, Aside, Aside]:
 
 def assert_accounted(index: Index, audit: LoadAudit, indexed: int, aside: Aside, values: Aside) -> None:
     (file,) = audit.files
-    assert (file["records"], file["indexed"], file["set_aside"]) == (indexed + len(aside), indexed, len(aside))
+    assert (file["records"], file["indexed"], file["set_aside"]) == (
+        indexed + len(aside),
+        indexed,
+        len(aside),
+    )
     assert index.rows("SELECT count(*) FROM images") == [(indexed,)]
     found = "SELECT line, column_name FROM set_aside WHERE what = $what ORDER BY ALL"
     assert index.rows(found, {"what": "row"}) == aside
@@ -87,7 +95,9 @@ def test_nih_rows_are_indexed_or_set_aside_with_their_line(rows: list[tuple[str,
 
 
 chexpert_rows = st.tuples(
-    st.sampled_from(["train/patient00001/study1/view1_frontal.jpg", "train/patient00001/study2/view1_frontal.jpg"])
+    st.sampled_from(
+        ["train/patient00001/study1/view1_frontal.jpg", "train/patient00001/study2/view1_frontal.jpg"]
+    )
     | st.sampled_from(["CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg", "", "../../etc/passwd"])
     | st.integers(1, 9).map(lambda patient: f"valid/patient{patient:05d}/study1/view1_frontal.jpg"),
     st.sampled_from(["Female", "Male", "Unknown", "woman"]),
@@ -101,7 +111,9 @@ def expected_chexpert(rows: Sequence[tuple[str, ...]]) -> tuple[int, Aside, Asid
     values: Aside = []
     same: dict[str, list[tuple[int, Hashable]]] = defaultdict(list)
     for line, (path, sex, age, cell) in enumerate(rows, start=2):
-        image = re.fullmatch(r"(?:CheXpert-v1\.0/)?((?:train|valid)/patient\d{5}/study\d/view1_frontal\.jpg)", path)
+        image = re.fullmatch(
+            r"(?:CheXpert-v1\.0/)?((?:train|valid)/patient\d{5}/study\d/view1_frontal\.jpg)", path
+        )
         if not image:
             aside.append((line, "Path"))
         elif cell in ("2.0", "yes"):
@@ -170,7 +182,10 @@ def test_the_same_image_under_another_patient_is_a_conflict(tmp_path: Path) -> N
 
 
 def test_chexpert_rows_with_other_states_conflict(tmp_path: Path) -> None:
-    rows = [chexpert_row(1, states={"Edema": State.POSITIVE}), chexpert_row(1, states={"Edema": State.UNCERTAIN})]
+    rows = [
+        chexpert_row(1, states={"Edema": State.POSITIVE}),
+        chexpert_row(1, states={"Edema": State.UNCERTAIN}),
+    ]
     folder = write_chexpert(tmp_path / "chexpert", [*rows, chexpert_row(2), chexpert_row(2)])
     assert set_aside(folder, "chexpert") == (1, Counter({CONFLICT: 2, REPEAT: 1}))
 

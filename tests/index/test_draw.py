@@ -17,8 +17,16 @@ from cxrdash.index.generations import Generation
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.states import State
-from tests.datasets import chexpert_row, example_a, indexed, invent, nih_row, write_chexpert, write_nih
-from tests.index.test_selection import residue
+from tests.datasets import (
+    chexpert_row,
+    example_a,
+    indexed,
+    invent,
+    nih_row,
+    residue,
+    write_chexpert,
+    write_nih,
+)
 
 DATASET = invent(21, patients=30)
 SEEDS = 400
@@ -29,14 +37,21 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     return DATASET.index(tmp_path_factory.mktemp("draw") / "invented")
 
 
-def drawn(index: Index, n: int, seed: int, cohort: Cohort | None = None, *, one_per_patient: bool = True) -> list[str]:
-    return [film.image_id for film in draw(select(index, cohort), n, seed=seed, one_per_patient=one_per_patient).films]
+def drawn(
+    index: Index, n: int, seed: int, cohort: Cohort | None = None, *, one_per_patient: bool = True
+) -> list[str]:
+    return [
+        film.image_id
+        for film in draw(select(index, cohort), n, seed=seed, one_per_patient=one_per_patient).films
+    ]
 
 
 def by_hand(index: Index, n: int, seed: int) -> list[str]:
     """The same draw from identifiers alone: patients by their residue, of each the image of least residue."""
     images: dict[str, list[str]] = {}
-    for image_id, patient_id in index.rows("SELECT image_id, patient_id FROM images WHERE patient_id IS NOT NULL"):
+    for image_id, patient_id in index.rows(
+        "SELECT image_id, patient_id FROM images WHERE patient_id IS NOT NULL"
+    ):
         images.setdefault(patient_id, []).append(image_id)
     people = sorted(images, key=lambda name: residue(name, seed))[:n]
     return [min(images[name], key=lambda image_id: residue(image_id, seed)) for name in people]
@@ -86,9 +101,17 @@ def test_more_than_there_are_gives_all_and_the_frame_says_how_many(index: Index)
     women = Cohort(sexes=("F",))
     counts = select(index, women).counts
     by_patient = draw(select(index, women), 10_000, seed=1)
-    assert (len(by_patient.films), by_patient.of, by_patient.frame) == (counts["patients"], counts["patients"], "patients")
+    assert (len(by_patient.films), by_patient.of, by_patient.frame) == (
+        counts["patients"],
+        counts["patients"],
+        "patients",
+    )
     by_image = draw(select(index, women), 10_000, seed=1, one_per_patient=False)
-    assert (len(by_image.films), by_image.of, by_image.frame) == (counts["images"], counts["images"], "images")
+    assert (len(by_image.films), by_image.of, by_image.frame) == (
+        counts["images"],
+        counts["images"],
+        "images",
+    )
     assert by_image.images == by_patient.images == counts["images"]
 
 
@@ -109,7 +132,9 @@ def test_every_patient_and_every_image_is_equally_likely(tmp_path: Path) -> None
     people = Counter(film.patient_id for film in first)
     assert chisquare([people[str(patient)] for patient in range(1, 9)]).pvalue > 0.001
     large = Cohort(patient="8")
-    images = Counter(film.image for seed in range(SEEDS) for film in draw(select(index, large), 1, seed=seed).films)
+    images = Counter(
+        film.image for seed in range(SEEDS) for film in draw(select(index, large), 1, seed=seed).films
+    )
     assert len(images) == 10
     assert chisquare(list(images.values())).pvalue > 0.001
 

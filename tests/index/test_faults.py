@@ -76,7 +76,9 @@ def folder(tmp_path: Path) -> Path:
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for(path: Path) -> None:
@@ -89,9 +91,9 @@ def wait_for(path: Path) -> None:
 def assert_whole(cache: Cache) -> None:
     index = open_index("nih", cache)
     assert index.counts["images"] == PATIENTS
-    assert index.rows("SELECT count(*), sum(images) FROM images, (SELECT sum(images) AS images FROM patients)") == [
-        (PATIENTS, PATIENTS * PATIENTS)
-    ]
+    assert index.rows(
+        "SELECT count(*), sum(images) FROM images, (SELECT sum(images) AS images FROM patients)"
+    ) == [(PATIENTS, PATIENTS * PATIENTS)]
 
 
 @pytest.mark.parametrize("seed", range(6))

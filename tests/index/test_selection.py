@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from cxrdash.index.selection import Selection, require_unit, select
 from cxrdash.index.store import Index
 from cxrdash.labels.expression import And, Atom, Expression, Not, Or, format_expression, matches
 from cxrdash.labels.states import State
-from tests.datasets import Invented, invent
+from tests.datasets import Invented, invent, residue
 
 HOSTILE = (
     'say "Mass"', "x'); DROP TABLE images; --", "AND", "NOT", "a:positive", "(bracket)", "line\nbreak",
@@ -58,7 +57,11 @@ def some(values: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
 
 ages = st.none() | st.tuples(st.integers(0, 95), st.integers(0, 95))
 filters = st.builds(
-    Cohort, splits=some(["train", "valid", "test"]), views=some(["PA", "AP", "LATERAL"]), sexes=some(["F", "M"]), ages=ages
+    Cohort,
+    splits=some(["train", "valid", "test"]),
+    views=some(["PA", "AP", "LATERAL"]),
+    sexes=some(["F", "M"]),
+    ages=ages,
 )
 labels = st.none() | expressions(DATASET.findings)
 cohorts = st.builds(
@@ -91,13 +94,6 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     return ordered.sort_values(["patient_id", "began", "study_id", "place", "image_id"], ignore_index=True)
 
 
-def residue(image_id: str, seed: int) -> int:
-    """The place of an image in a random order: its MD5 (lower 64 bits) modulo a number made of the seed."""
-    made = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "big")
-    key = int.from_bytes(hashlib.md5(image_id.encode()).digest()[8:], "little")
-    return key % ((2**40 + made % 2**40) | 1)
-
-
 def filtered(dataset: Invented, cohort: Cohort, expression: Expression | None) -> pd.DataFrame:
     """The images of a cohort by pandas."""
     table = labelled(in_order(dataset.table), dataset.findings, expression)
@@ -116,7 +112,9 @@ def filtered(dataset: Invented, cohort: Cohort, expression: Expression | None) -
         return table
     table = table[table["patient_id"].notna()]
     if cohort.one_per_patient == "random":
-        table = table.assign(residue=[residue(name, cohort.seed) for name in table["image_id"]]).sort_values("residue")
+        table = table.assign(residue=[residue(name, cohort.seed) for name in table["image_id"]]).sort_values(
+            "residue"
+        )
     people = table.groupby("patient_id", sort=False)
     return people.tail(1) if cohort.one_per_patient == "last" else people.head(1)
 
@@ -171,7 +169,9 @@ def test_hostile_finding_names_are_only_names(hostile: Index, expression: Expres
     assert pasted(selection) == len(expected)
 
 
-@pytest.mark.parametrize("value", ["x'; DROP TABLE images; --", "$patient_id", "$cohort_split", "\\'", "a''b", "\n", '"'])
+@pytest.mark.parametrize(
+    "value", ["x'; DROP TABLE images; --", "$patient_id", "$cohort_split", "\\'", "a''b", "\n", '"']
+)
 def test_hostile_values_are_only_values(tmp_path: Path, value: str) -> None:
     dataset = dataclasses.replace(DATASET, images=DATASET.images.copy())
     dataset.images.loc[:4, ["split", "patient_id"]] = value
@@ -187,7 +187,9 @@ def test_an_unknown_finding_is_refused_with_the_nearest(index: Index) -> None:
 
 def test_the_sentence_counts_what_is_chosen(index: Index) -> None:
     whole = index.counts
-    assert select(index).sentence() == f"all images, n = {whole['images']} images, {whole['patients']} patients"
+    assert (
+        select(index).sentence() == f"all images, n = {whole['images']} images, {whole['patients']} patients"
+    )
     n = select(index, Cohort(sexes=("F",))).counts
     assert select(index, Cohort(sexes=("F",))).sentence() == (
         f"images of women, n = {n['images']} of {whole['images']} images, {n['patients']} patients"
@@ -219,8 +221,12 @@ def test_labels_split_by_an_attribute_add_up_to_the_whole(index: Index) -> None:
     assert counted.to_dict() == table.groupby(["sex", "view"]).size().to_dict()
 
 
-@pytest.mark.parametrize(("unit", "message"), [("film", "'film' is not a unit"), ("study", "does not identify a study")])
-def test_a_unit_that_is_not_there_is_refused(tmp_path_factory: pytest.TempPathFactory, unit: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("unit", "message"), [("film", "'film' is not a unit"), ("study", "does not identify a study")]
+)
+def test_a_unit_that_is_not_there_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, unit: str, message: str
+) -> None:
     index = invent(6, known_patients=False).index(tmp_path_factory.mktemp("nobody") / "invented")
     with pytest.raises(CxrdashError, match=message):
         require_unit(index, unit)

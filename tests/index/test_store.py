@@ -94,7 +94,11 @@ def test_a_hidden_statement_is_not_run(index: Index, tmp_path: Path) -> None:
 
 
 def test_the_connection_itself_is_locked(index: Index, tmp_path: Path) -> None:
-    for sql in ("SET enable_external_access = true", f"ATTACH '{tmp_path / 'x'}'", "CREATE TABLE t AS SELECT 1"):
+    for sql in (
+        "SET enable_external_access = true",
+        f"ATTACH '{tmp_path / 'x'}'",
+        "CREATE TABLE t AS SELECT 1",
+    ):
         with pytest.raises(duckdb.Error, match="locked|disabled|read-only"):
             index.rows(sql)
 
@@ -127,7 +131,8 @@ def test_selects_in_many_spellings_run(index: Index, sql: str, first: int) -> No
 def test_tables_can_be_looked_at(index: Index) -> None:
     assert ("images",) in ask(index, "SHOW TABLES")
     assert ask(
-        index, "SELECT comment FROM duckdb_columns() WHERE column_name = 'sample_key' AND table_name = 'images'"
+        index,
+        "SELECT comment FROM duckdb_columns() WHERE column_name = 'sample_key' AND table_name = 'images'",
     )[0][0].startswith("64 bits of the MD5 of image_id")  # type: ignore[attr-defined]
 
 

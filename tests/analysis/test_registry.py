@@ -1,0 +1,295 @@
+"""What holds for every statistic: empty cohorts, shuffled and doubled datasets, and the statement it documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrdash import analysis
+from cxrdash.analysis.patients import most_imaged
+from cxrdash.analysis.registry import STATISTICS, compute, named
+from cxrdash.errors import CxrdashError
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
+from cxrdash.index.store import Index
+from cxrdash.labels.states import State
+from tests.datasets import Invented, chexpert_row, example_a, indexed, invent, write_chexpert
+
+EVERY = pytest.mark.parametrize("name", sorted(STATISTICS))
+DATASET = invent(7, patients=30)
+NOBODY = Cohort(splits=("nowhere",))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="module")
+def index(base: Path) -> Index:
+    return DATASET.index(base / "plain")
+
+
+@pytest.fixture(scope="module")
+def shuffled(base: Path) -> Index:
+    return DATASET.shuffled(1).index(base / "shuffled")
+
+
+@pytest.fixture(scope="module")
+def doubled(base: Path) -> Index:
+    return DATASET.doubled().index(base / "doubled")
+
+
+@pytest.fixture(scope="module", params=["invented", "nih", "chexpert", "nobody"])
+def any_index(request: pytest.FixtureRequest, base: Path, index: Index) -> Index:
+    if request.param == "nih":
+        return indexed(example_a(base / "nih"), "nih")
+    if request.param == "chexpert":
+        states = {"Edema": State.POSITIVE, "Fracture": State.UNCERTAIN}
+        rows = [chexpert_row(patient, states=states if patient % 2 else None) for patient in range(9)]
+        return indexed(write_chexpert(base / "chexpert", rows), "chexpert")
+    return index if request.param == "invented" else invent(8, known_patients=False).index(base / "nobody")
+
+
+@EVERY
+def test_an_empty_cohort_keeps_columns_and_dtypes(any_index: Index, name: str) -> None:
+    full, empty = compute(name, any_index, Cohort()), compute(name, any_index, NOBODY)
+    assert list(empty.columns) == list(full.columns)
+    if len(full):
+        assert empty.dtypes.astype(str).to_dict() == full.dtypes.astype(str).to_dict()
+
+
+@EVERY
+def test_an_empty_cohort_counts_nothing(index: Index, name: str) -> None:
+    empty = compute(name, index, NOBODY)
+    counts = empty[[column for column in empty.columns if column in DOUBLING.get(name, ())]]
+    assert (counts.fillna(0).to_numpy() == 0).all()
+
+
+@EVERY
+def test_the_order_of_rows_does_not_matter(index: Index, shuffled: Index, name: str) -> None:
+    pd.testing.assert_frame_equal(compute(name, shuffled, Cohort()), compute(name, index, Cohort()))
+
+
+STATES = ("positive", "uncertain", "negative", "blank", "not_assessed")
+RATES = (*STATES, "counted", "of", "positive_patients")
+# Columns that count, and so double with the dataset.
+DOUBLING: dict[str, tuple[str, ...]] = {
+    "ages": ("unknown", "under_18"),
+    "concentration_summary": ("patients", "images", "patients_with_one", "if_repeats_added_nothing"),
+    "concerns": (),
+    "effective_size": ("images", "patients", "of"),
+    "held_by": ("patients",),
+    "images_per_patient": ("patients",),
+    "label_combinations": ("count", "of"),
+    "lorenz": (),
+    "overview": ("images", "patients"),
+    "pair_counts": ("both", "a", "b", "of", "expected"),
+    "prevalence": RATES,
+    "prevalence_by": RATES,
+    "prevalence_policies": RATES,
+    "repeat_share": ("patients", "images"),
+    "test_sizes": ("positive", "positive_patients", "negative", "negative_patients"),
+    "test_subgroups": ("positive", "positive_patients", "negative", "negative_patients"),
+    "timeline": (),
+}
+# Columns that depend on how many there are, in another way than doubling: intervals, tests, tiers.
+SIZE_DEPENDENT = {
+    "low", "high", "low_independent", "high_independent", "auc_low", "auc_high", "half_width", "half_width_specificity",
+    "effective_n", "design_effect", "method", "tier", "tier_text", "odds_low", "odds_high", "odds_ratio", "residual",
+    "sentence", "image", "gini",
+}  # fmt: skip
+
+
+def test_every_statistic_is_declared_above() -> None:
+    assert sorted(DOUBLING) == sorted(STATISTICS)
+
+
+@EVERY
+def test_a_doubled_dataset_doubles_counts_and_keeps_rates(index: Index, doubled: Index, name: str) -> None:
+    same_patient = most_imaged(index)  # for the one statistic that shows a single patient
+    once, twice = (compute(name, source, Cohort(), patient=same_patient) for source in (index, doubled))
+    assert list(once.columns) == list(twice.columns)
+    for column in DOUBLING[name]:
+        found, expected = twice[column].to_numpy(dtype=float), 2 * once[column].to_numpy(dtype=float)
+        # the fewest patients who hold a share may be one fewer of twice as many
+        assert found == pytest.approx(expected, abs=1 if name == "held_by" else 0, rel=1e-9, nan_ok=True)
+    kept = [column for column in once.columns if column not in (*DOUBLING[name], *SIZE_DEPENDENT)]
+    if name == "held_by":
+        kept.remove("share_of_patients")
+    pd.testing.assert_frame_equal(twice[kept], once[kept])
+
+
+@EVERY
+def test_doubling_patients_narrows_no_interval_by_more_than_a_root_of_two(
+    index: Index, doubled: Index, name: str
+) -> None:
+    once, twice = compute(name, index, Cohort()), compute(name, doubled, Cohort())
+    if {"low", "high", "rate"} <= set(once.columns):
+        narrow, wide = twice["high"] - twice["low"], once["high"] - once["low"]
+        known = wide.notna() & narrow.notna()
+        assert (narrow[known] <= wide[known] + 1e-12).all()
+        assert (narrow[known] >= wide[known] / 2).all()
+
+
+@dataclass(frozen=True)
+class Documented:
+    """How the counts of a documented statement are found again in the statistic's table."""
+
+    counts: Callable[[pd.DataFrame], dict[object, int]]
+    options: dict[str, object]
+
+
+def by_states(table: pd.DataFrame) -> dict[object, int]:
+    """(finding, state) -> images, summed over the levels of any attribute."""
+    stated = table.groupby("finding")[["positive", "uncertain", "negative", "not_assessed"]].sum()
+    return {key: n for key, n in stated.stack().to_dict().items() if n}
+
+
+def from_sql(table: pd.DataFrame, *keys: str, count: str) -> dict[object, int]:
+    rows = table[[*keys, count]].itertuples(index=False, name=None)
+    return {row[:-1] if len(keys) > 1 else row[0]: row[-1] for row in rows}
+
+
+def check_sizes(sql: pd.DataFrame, index: Index, name: str) -> None:
+    histogram = from_sql(sql, "images", count="patients")
+    table = analysis.images_per_patient(index)
+    assert histogram == dict(zip(table["images"], table["patients"], strict=True))
+    patients, images = sum(histogram.values()), sum(size * n for size, n in histogram.items())  # type: ignore[operator]
+    found = compute(name, index, Cohort())
+    if name == "concentration_summary":
+        assert (found["patients"].iloc[0], found["images"].iloc[0]) == (patients, images)
+    if name == "repeat_share":
+        assert found["patients"].iloc[0] == sum(n for size, n in histogram.items() if size > 1)  # type: ignore[operator]
+
+
+def check_states(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = compute(name, index, Cohort(), unit="image")
+    found = from_sql(sql, "finding", "state", count="images")
+    if name == "effective_size":
+        positive = {finding: n for (finding, state), n in found.items() if state == "positive"}  # type: ignore[misc]
+        assert positive == dict(zip(table["finding"], table["images"], strict=True))
+    elif name == "prevalence_policies":
+        for _, rows in table.groupby("policy"):
+            assert by_states(rows) == found
+    else:
+        assert by_states(table) == found
+
+
+def check_parts(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = compute(name, index, Cohort(), unit="image").groupby(["split", "finding"])["positive"].sum()
+    known = select(index).table(
+        "SELECT split, finding::VARCHAR AS finding, count(*) AS images FROM selected JOIN patterns USING (pattern)"
+        " WHERE state = 'positive' AND patient IS NOT NULL GROUP BY ALL"
+    )
+    assert {key: n for key, n in table.to_dict().items() if n} == from_sql(
+        known, "split", "finding", count="images"
+    )
+    assert set(zip(sql["split"], sql["finding"], strict=True)) >= set(
+        zip(known["split"], known["finding"], strict=True)
+    )
+
+
+def check_pairs(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.pair_counts(index, unit="image")
+    both = from_sql(table[table["both"] > 0], "finding_a", "finding_b", count="both")
+    assert from_sql(sql, "finding_a", "finding_b", count="both") == both
+
+
+def check_combinations(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.label_combinations(index, unit="image")
+    found: dict[frozenset[str], int] = {}
+    for findings, images in zip(sql["findings"], sql["images"], strict=True):
+        key = frozenset(findings) if isinstance(findings, list | np.ndarray) else frozenset()
+        found[key] = found.get(key, 0) + images
+    assert found == {
+        frozenset(findings): n for findings, n in zip(table["findings"], table["count"], strict=True)
+    }
+
+
+def check_overview(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.overview(index)
+    rows = from_sql(table[table["attribute"] != "total"], "attribute", "level", count="images")
+    assert from_sql(sql, "attribute", "level", count="images") == rows
+
+
+def check_ages(sql: pd.DataFrame, index: Index, name: str) -> None:
+    pd.testing.assert_frame_equal(sql, analysis.ages(index))
+
+
+def check_timeline(sql: pd.DataFrame, index: Index, name: str) -> None:
+    assert len(sql) == index.counts["images"]
+    one = analysis.timeline(index)
+    assert sorted(one["image_id"].unique()) == sorted(
+        sql.loc[sql["patient_id"] == one["patient_id"].iloc[0], "image_id"]
+    )
+
+
+CHECKS: dict[str, Callable[[pd.DataFrame, Index, str], None]] = {
+    **dict.fromkeys(
+        ["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes
+    ),
+    **dict.fromkeys(["prevalence", "prevalence_by", "prevalence_policies", "effective_size"], check_states),
+    **dict.fromkeys(["test_sizes", "test_subgroups"], check_parts),
+    "pair_counts": check_pairs,
+    "label_combinations": check_combinations,
+    "overview": check_overview,
+    "ages": check_ages,
+    "timeline": check_timeline,
+}
+
+
+def test_every_documented_statement_is_checked() -> None:
+    assert sorted(CHECKS) == sorted(name for name, statistic in STATISTICS.items() if statistic.sql)
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_the_documented_statement_gives_the_table_s_counts(index: Index, name: str) -> None:
+    sql = select(index).written_out(STATISTICS[name].sql)
+    found, cut = index.guarded_query(sql, seconds=10, rows=100_000)
+    assert not cut and len(found)
+    CHECKS[name](found, index, name)
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_the_documented_statement_runs_in_a_narrow_cohort(any_index: Index, name: str) -> None:
+    cohort = Cohort(views=("PA", "it's"), ages=(0, 80), sexes=("F",), one_per_patient="random", seed=3)
+    sql = select(any_index, cohort).written_out(STATISTICS[name].sql)
+    any_index.guarded_query(sql, seconds=10, rows=100_000)
+
+
+@EVERY
+def test_the_same_call_gives_the_same_table(index: Index, name: str) -> None:
+    pd.testing.assert_frame_equal(compute(name, index, Cohort()), compute(name, index, Cohort()))
+
+
+@EVERY
+def test_a_statistic_has_a_title_a_method_and_a_docstring(name: str) -> None:
+    statistic = named(name)
+    assert statistic.title and statistic.method and statistic.function.__doc__
+    assert statistic.name == statistic.function.__name__ == name
+
+
+def test_options_a_statistic_does_not_take_are_left_out(index: Index) -> None:
+    table = compute("lorenz", index, Cohort(), policy="U-Ones", unit="image")
+    pd.testing.assert_frame_equal(table, analysis.lorenz(index))
+    assert compute("prevalence", index, Cohort(), policy="U-Ones")["policy"].unique().tolist() == ["U-Ones"]
+    assert named("prevalence").options == ("policy", "unit")
+
+
+def test_an_unknown_statistic_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(CxrdashError, match="There is no statistic named 'prevalance'") as refused:
+        named("prevalance")
+    assert "prevalence, prevalence_by" in refused.value.hint
+
+
+def test_the_doubled_dataset_is_one(tmp_path: Path) -> None:
+    small = invent(1, patients=2)
+    twice: Invented = small.doubled()
+    assert len(twice.images) == 2 * len(small.images)
+    assert twice.images["image_id"].is_unique
