@@ -2,7 +2,13 @@
 
 from cxrdash.charts.overview import age_histogram, share_bars
 from cxrdash.charts.pairs import combination_chart, pair_matrix
-from cxrdash.charts.patients import ecdf_chart, images_per_patient_chart, lorenz_chart, patients_histogram
+from cxrdash.charts.patients import (
+    ecdf_chart,
+    images_per_patient_chart,
+    lorenz_chart,
+    patients_histogram,
+    several_chart,
+)
 from cxrdash.charts.prevalence import level_dots, policy_dots, rate_intervals, state_bars
 from cxrdash.charts.test_set import subgroup_grid, tier_bars, width_chart
 from cxrdash.charts.theme import Look, export_config
@@ -21,6 +27,7 @@ __all__ = [
     "patients_histogram",
     "policy_dots",
     "rate_intervals",
+    "several_chart",
     "share_bars",
     "state_bars",
     "subgroup_grid",

@@ -61,8 +61,8 @@ class Inventory:
     """What one walk over the dataset's folder (and further image folders) found.
 
     ``roots[0]`` is the dataset's folder. ``tables`` are files that could hold labels or lists
-    (.csv, .tsv, .txt, plain, .gz or .zip); ``skipped_links`` are links leading elsewhere; ``notes`` say
-    what was left out, one sentence each.
+    (.csv, .tsv, .txt, plain, .gz or .zip); ``reports`` are .xml files and .tgz archives that may hold such;
+    ``skipped_links`` are links leading elsewhere; ``notes`` say what was left out, one sentence each.
     """
 
     roots: tuple[Path, ...]
@@ -70,6 +70,7 @@ class Inventory:
     images: tuple[ImageFile, ...]
     skipped_links: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    reports: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ class Source(Protocol):
     card: Card
 
     def claim(self, headers: dict[Path, tuple[str, ...]]) -> Claim | None:
-        """Return the files this source reads, judged by their column names, or None."""
+        """Return the files this source reads, judged by their column names, or None.
+
+        An XML file has one column name, its root element; an archive has none.
+        """
         ...
 
     def nearest(self, headers: dict[Path, tuple[str, ...]]) -> str:

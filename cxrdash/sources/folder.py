@@ -12,6 +12,7 @@ from cxrdash.errors import CxrdashError, shown
 from cxrdash.sources.base import ImageFile, Inventory
 
 TABLE_ENDS = tuple(f"{table}{packed}" for table in (".csv", ".tsv", ".txt") for packed in ("", ".gz", ".zip"))
+REPORT_ENDS = (".xml", ".tgz")
 IMAGE_ENDS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff")
 FOREIGN_FOLDERS = {"__MACOSX"}
 PATH_CHARACTERS = 400
@@ -24,6 +25,7 @@ class _Walk:
 
     roots: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    reports: list[Path] = field(default_factory=list)
     images: list[tuple[int, str]] = field(default_factory=list)
     skipped_links: list[str] = field(default_factory=list)
     unnameable: int = 0
@@ -44,7 +46,7 @@ def take_inventory(root: Path, image_roots: Sequence[Path] = ()) -> Inventory:
     for number, start in enumerate(walk.roots):
         if not any(_within(str(start), other) for other in walk.roots[:number]):
             _walk_root(walk, number, start)
-    if not walk.tables and not walk.images:
+    if not walk.tables and not walk.images and not walk.reports:
         raise CxrdashError(
             f"{shown_path(root)} holds no tables (.csv) and no images.",
             "Give the folder that the dataset was unpacked into; archives must be unpacked first.",
@@ -55,6 +57,7 @@ def take_inventory(root: Path, image_roots: Sequence[Path] = ()) -> Inventory:
         images=tuple(ImageFile(number, path) for number, path in sorted(walk.images)),
         skipped_links=tuple(sorted(walk.skipped_links)),
         notes=tuple(_notes(walk)),
+        reports=tuple(sorted(walk.reports)),
     )
 
 
@@ -108,6 +111,8 @@ def _keep(walk: _Walk, number: int, entry: os.DirEntry[str], relative: str) -> N
         walk.images.append((number, relative))
     elif number == 0 and lowered.endswith(TABLE_ENDS) and entry.is_file():
         walk.tables.append(Path(entry.path))
+    elif number == 0 and lowered.endswith(REPORT_ENDS) and entry.is_file():
+        walk.reports.append(Path(entry.path))
 
 
 def _entries(walk: _Walk, folder: str) -> Iterator[os.DirEntry[str]]:

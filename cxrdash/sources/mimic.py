@@ -133,7 +133,8 @@ FROM (SELECT study_id, subject_id, min((study_day, clock)) AS moment
 IMAGES = """
 INSERT INTO staged_images
 WITH aged AS (
-    SELECT typed.*, split, gender, anchor_age, anchor_age + year(study_day) - anchor_year AS years, place, primaries.labels
+    SELECT typed.*, split, gender, place, primaries.labels, anchor_age,
+        anchor_age + year(study_day) - anchor_year AS years
     FROM mimic_typed AS typed
     LEFT JOIN mimic_split USING (dicom_id)
     LEFT JOIN mimic_people USING (subject_id)
@@ -144,7 +145,8 @@ SELECT dicom_id, subject_id, study_id, view,
     nullif(concat_ws(' ', view_text, CASE WHEN view = 'AP_SUPINE' THEN orientation END), ''),
     coalesce(gender, 'unknown'),
     CASE WHEN years BETWEEN 0 AND 110 THEN years END,
-    CASE WHEN years NOT BETWEEN 0 AND 110 THEN 'implausible' WHEN years IS NOT NULL AND anchor_age = $top_code THEN 'top_coded' END,
+    CASE WHEN years NOT BETWEEN 0 AND 110 THEN 'implausible'
+         WHEN years IS NOT NULL AND anchor_age = $top_code THEN 'top_coded' END,
     split, place, columns_px, rows_px, NULL, NULL, labels, dicom_id, $file, record
 FROM aged
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import separator_sentence
 from cxrdash.sources.plainfile import opened
 from cxrdash.sources.tablefile import peek_header
+from cxrdash.sources.xmlfile import peek_root
 
 # A source's name and the module whose SOURCE it is; a module is imported when its source is asked for.
 SOURCES = {
@@ -20,11 +22,13 @@ SOURCES = {
     "chexpert": "cxrdash.sources.chexpert",
     "mimic": "cxrdash.sources.mimic",
     "padchest": "cxrdash.sources.padchest",
+    "openi": "cxrdash.sources.openi",
     "demo": "cxrdash.sources.demo",
 }
 SHOWN_TABLES = 10
 # Folders of report texts hold hundreds of thousands of .txt files; beyond this only lists are opened.
 TEXT_FILES = 1000
+REPORT_FILES = 20_000  # further XML files are not looked into
 
 
 def source_named(name: str) -> Source:
@@ -60,9 +64,8 @@ def _unread(claim: Claim, headers: Headers) -> list[str]:
     """Say which tables no role was found for, so that a misspelled column costs no file silently."""
     read = {path for paths in claim.roles.values() for path in paths}
     said = " ".join(claim.notes)
-    names = [
-        path.name for path in headers if path not in read and ".txt" not in path.name.lower() and path.name not in said
-    ]
+    left = [path.name for path in headers if path not in read and path.name not in said]
+    names = [name for name in left if not re.search(r"\.(txt|xml|tgz)", name, re.I)]
     if not names:
         return []
     more = f" and {len(names) - SHOWN_TABLES:,} more" if len(names) > SHOWN_TABLES else ""
@@ -72,11 +75,13 @@ def _unread(claim: Claim, headers: Headers) -> list[str]:
 
 def _headers(inventory: Inventory) -> Headers:
     texts = sum(".txt" in path.name.lower() for path in inventory.tables)
-    return {
+    tables = {
         path: peek_header(path)
         for path in inventory.tables
         if texts <= TEXT_FILES or ".txt" not in path.name.lower() or "list" in path.name.lower()
     }
+    reports = inventory.reports[:REPORT_FILES]
+    return tables | {path: (peek_root(path),) if path.suffix.lower() == ".xml" else () for path in reports}
 
 
 def _claimed(claim: Claim) -> str:
@@ -86,15 +91,16 @@ def _claimed(claim: Claim) -> str:
 
 def _unknown(inventory: Inventory, headers: Headers, sources: list[Source]) -> CxrdashError:
     near = [sentence for source in sources if (sentence := source.nearest(headers))]
-    odd = [sentence for path, header in headers.items() if (sentence := _oddity(path, header))]
+    tables = {path: headers[path] for path in inventory.tables if path in headers}
+    odd = [sentence for path, header in tables.items() if (sentence := _oddity(path, header))]
     names = [shown_path(path.relative_to(inventory.roots[0])) for path in inventory.tables[:SHOWN_TABLES]]
     more = len(inventory.tables) - len(names)
-    tables = f"Tables found: {', '.join(names)}{f' and {more:,} more' if more else ''}."
+    listed = f"Tables found: {', '.join(names)}{f' and {more:,} more' if more else ''}."
     known = ", ".join(source.card.title for source in sources)
     return CxrdashError(
         f"{shown_path(inventory.roots[0])} is none of the datasets known here ({known}).",
         "Give the folder that holds the dataset's label table as it was downloaded.",
-        details=[tables if names else "It holds no tables (.csv).", *near, *odd[:SHOWN_TABLES]],
+        details=[listed if names else "It holds no tables (.csv).", *near, *odd[:SHOWN_TABLES]],
     )
 
 

@@ -138,9 +138,8 @@ def _cohort_controls(index: Index) -> Cohort:
 
 def example(index: Index) -> str:
     """Return a label expression in this dataset's own words."""
-    names = [finding.name for finding in index.findings if finding.kind != "normal"]
-    one, other = (format_expression(Atom(name)) for name in (names[:1] + names[-1:]))
-    return f"{one} AND NOT {other}"
+    names = sorted((finding.name for finding in index.findings if finding.kind != "normal"), key=len)
+    return " AND NOT ".join(format_expression(Atom(name)) for name in names[:2])
 
 
 def _forget_unknown(index: Index) -> None:

@@ -37,9 +37,12 @@ def several(now: Frame, name: str, others: list[str]) -> pd.DataFrame:
     curves = [now.compute(name).assign(dataset=now.index.dataset)]
     for other in others:
         index = cached.open_dataset(other)
-        if now.unit in index.units and index.counts["patients"]:
-            table = cached.compute(name, index, Cohort(), policy=now.policy, unit=now.unit)
-            curves.append(table.assign(dataset=f"{other} (whole)"))
+        if not index.counts["patients"] or now.unit not in index.units:
+            missing = "patients" if not index.counts["patients"] else now.units
+            st.caption(f"{safe(other)} does not identify {missing}, so it is not drawn. Choose another unit.")
+            continue
+        table = cached.compute(name, index, Cohort(), policy=now.policy, unit=now.unit)
+        curves.append(table.assign(dataset=f"{other} (whole)"))
     return pd.concat(curves, ignore_index=True)
 
 
@@ -69,7 +72,11 @@ def figures(now: Frame, summary: pd.Series) -> list[tuple[str, str, str]]:
     one, people = summary["patients_with_one"], summary["patients"]
     return [
         ("Patients", number(people), "Distinct patients in the cohort."),
-        (f"With one of the {words(now)}", percent(one / people), f"{number(one)} of {number(people)} patients."),
+        (
+            "With one study" if now.unit == "study" else "With one image",
+            percent(one / people),
+            f"{number(one)} of {number(people)} patients.",
+        ),
         ("Most of one patient", number(summary["most"]), f"The median patient has {number(summary['median'])}."),
         (
             "If repeats added nothing",

@@ -130,6 +130,10 @@ CASES = {
         ),
         charts.lorenz_chart,
     ),
+    "several_chart": Case(
+        lambda *f: pd.concat([spread().assign(dataset=d) for d in f or ("a", "b")], ignore_index=True),
+        charts.several_chart,
+    ),
     "images_per_patient_chart": Case(lambda *_: spread(), charts.images_per_patient_chart),
     "ecdf_chart": Case(lambda *_: spread(), charts.ecdf_chart),
 }
