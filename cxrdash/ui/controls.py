@@ -89,13 +89,17 @@ def set_up() -> Frame:
 
 
 def _dataset() -> Index:
-    # Without a default the choice is always in the link, which then means the same on another machine.
+    # The dataset is always in the link, which then means the same on another machine: it is written
+    # there before the widget takes the parameter over.
     names = generations.datasets(cache())
-    if st.session_state.get("ds") not in names and st.query_params.get("ds") not in names:
-        asked = st.query_params.get("ds")
+    asked = st.query_params.get("ds")
+    if st.session_state.get("ds", asked) not in names:
         if asked:
             st.warning(f"The link names dataset {safe(asked)}, which is not indexed here. Shown: {safe(names[0])}.")
-        st.session_state["ds"] = names[0]
+        if "ds" in st.session_state:
+            st.session_state["ds"] = names[0]
+        else:
+            st.query_params["ds"] = names[0]
     chosen = st.selectbox("Dataset", names, index=None, key="ds", bind="query-params")
     return cached.open_dataset(chosen or names[0])
 

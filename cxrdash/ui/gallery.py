@@ -51,7 +51,7 @@ def controls(now: Frame) -> Asked:
     )  # fmt: skip
     pick.multiselect("or pick findings", names, key="_picked", on_change=_use_picked, placeholder="all of these")
     n = size.segmented_control("Images", SIZES, default=DEFAULT_SIZE, required=True, key="g_n", bind="query-params")
-    drawn_with = seed.number_input("Seed", 1, 10**9, value=1, key="g_seed", bind="query-params")
+    drawn_with = seed.number_input("Seed", 1, 10**9, key="g_seed", bind="query-params")
     more.button("Redraw", on_click=_next_seed, width="stretch", help="The next seed: another random draw.")
     if normal:
         check.button(

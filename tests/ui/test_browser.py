@@ -132,6 +132,14 @@ def test_a_tile_opens_the_film_large_and_the_link_keeps_it(chromium: Any, small_
     assert tab.faults + opened.faults == []
 
 
+def test_the_link_always_names_the_dataset(chromium: Any, small_server: Any) -> None:
+    tab = Tab(chromium, small_server.url)
+    tab.open("patients")
+    tab.page.wait_for_url("**/patients?ds=*", timeout=10_000)
+    tab.close()
+    assert tab.faults == []
+
+
 def test_a_broken_film_is_a_tile_that_says_so(chromium: Any, small_server: Any) -> None:
     tab = Tab(chromium, small_server.url)
     tab.open("gallery?ds=films&g_patient=7")
