@@ -161,9 +161,7 @@ class Invented:
         for name in ("image_id", "patient_id", "study_id"):
             copy[name] = copy[name].map(lambda text: None if text is None else f"copy {text}")
         both = pd.concat([self.images, copy], ignore_index=True).astype(object)
-        return replace(
-            self, images=both.where(both.notna(), None), states=np.vstack([self.states, self.states])
-        )
+        return replace(self, images=both.where(both.notna(), None), states=np.vstack([self.states, self.states]))
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,9 +170,7 @@ class Invented:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for row, states in zip(self.images.itertuples(index=False), self.states, strict=True):
-                writer.writerow(
-                    [*("" if cell is None else cell for cell in row), "s" + "".join(map(str, states))]
-                )
+                writer.writerow([*("" if cell is None else cell for cell in row), "s" + "".join(map(str, states))])
         return folder
 
     def index(self, folder: Path) -> Index:
@@ -212,6 +208,22 @@ def invent(
     return Invented(tuple(findings), table.where(table.notna(), None), np.array(states, dtype=np.int8))
 
 
+INVENTED_IMAGES = """
+INSERT INTO staged_images
+SELECT image_id, patient_id, study_id, view, view, sex, age_years::DOUBLE, NULL, split, order_in_patient::INTEGER,
+       NULL, NULL, NULL, NULL, states, image_id, 0, record
+FROM invented
+"""
+INVENTED_LABELS = """
+INSERT INTO staged_labels
+SELECT states, finding, state FROM (
+    SELECT states, unnest($names::VARCHAR[]) AS finding,
+           list_extract($words::VARCHAR[], unnest(string_split(states[2:], ''))::INTEGER + 1) AS state
+    FROM (SELECT DISTINCT states FROM invented))
+WHERE state <> 'blank'
+"""
+
+
 class InventedSource:
     """The source that reads what ``Invented.write`` wrote; `states` is 's' and one digit of State per finding."""
 
@@ -232,27 +244,14 @@ class InventedSource:
     def image_key(self, path: str) -> str:
         return path
 
-    def stage(
-        self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool
-    ) -> Staged:
+    def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
         (path,) = claim.roles["images"]
         names = json.loads((path.parent / "findings.json").read_text(encoding="utf-8"))
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
         intake.staged.findings = [Finding(name, name) for name in names]
-        intake.read(
-            path, name="invented", fields={name: (name,) for name in COLUMNS}, recognised_as="invented"
-        )
-        con.execute(
-            "INSERT INTO staged_images SELECT image_id, patient_id, study_id, view, view, sex, age_years::DOUBLE, NULL,"
-            " split, order_in_patient::INTEGER, NULL, NULL, NULL, NULL, states, image_id, 0, record FROM invented"
-        )
-        con.execute(
-            "INSERT INTO staged_labels SELECT states, finding, state FROM ("
-            " SELECT states, unnest($names::VARCHAR[]) AS finding, unnest(["
-            " list_extract($states::VARCHAR[], digit::INTEGER + 1) FOR digit IN string_split(states[2:], '')]) AS state FROM (SELECT DISTINCT states FROM invented))"
-            " WHERE state <> 'blank'",
-            {"names": names, "states": [state.label for state in State]},
-        )
+        intake.read(path, name="invented", fields={name: (name,) for name in COLUMNS}, recognised_as="invented")
+        con.execute(INVENTED_IMAGES)
+        con.execute(INVENTED_LABELS, {"names": names, "words": [state.label for state in State]})
         return intake.staged
 
 

@@ -1,6 +1,12 @@
 """Statistics: pure functions from an index and a cohort to tidy tables, one registry of them."""
 
+from cxrdash.analysis.agreement import agreement, reader_findings
+from cxrdash.analysis.box_agreement import box_agreement
+from cxrdash.analysis.compare import compare, compare_attributes, compare_differences
 from cxrdash.analysis.concerns import concerns
+from cxrdash.analysis.loaders import loader_audit, loader_labels
+from cxrdash.analysis.logic import contradictions, hierarchy, redundancy
+from cxrdash.analysis.overlaps import known_overlaps, mapping_losses
 from cxrdash.analysis.overview import ages, overview
 from cxrdash.analysis.pairs import label_combinations, pair_counts
 from cxrdash.analysis.part_sizes import test_sizes, test_subgroups
@@ -14,9 +20,15 @@ from cxrdash.analysis.patients import (
 )
 from cxrdash.analysis.prevalence import effective_size, prevalence, prevalence_by, prevalence_policies
 from cxrdash.analysis.registry import STATISTICS, Statistic, compute, named
+from cxrdash.analysis.second_opinion import second_opinion
+from cxrdash.analysis.shift import compare_distances
+from cxrdash.analysis.standardised import standard_cells, standardised_prevalence
 
 __all__ = [
-    "STATISTICS", "Statistic", "ages", "compute", "concentration_summary", "concerns", "effective_size", "held_by",
-    "images_per_patient", "label_combinations", "lorenz", "named", "overview", "pair_counts", "prevalence",
-    "prevalence_by", "prevalence_policies", "repeat_share", "test_sizes", "test_subgroups", "timeline",
+    "STATISTICS", "Statistic", "ages", "agreement", "box_agreement", "compare", "compare_attributes",
+    "compare_differences", "compare_distances", "compute", "concentration_summary", "concerns", "contradictions",
+    "effective_size", "held_by", "hierarchy", "images_per_patient", "known_overlaps", "label_combinations",
+    "loader_audit", "loader_labels", "lorenz", "mapping_losses", "named", "overview", "pair_counts", "prevalence",
+    "prevalence_by", "prevalence_policies", "reader_findings", "redundancy", "repeat_share", "second_opinion",
+    "standard_cells", "standardised_prevalence", "test_sizes", "test_subgroups", "timeline",
 ]  # fmt: skip

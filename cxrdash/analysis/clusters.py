@@ -17,10 +17,10 @@ from cxrdash.labels.states import State
 Levels = tuple[str, ...]
 STATES = len(State)
 
-# Patients are taken in ranges with at most so many images, and so many cells of patient by finding: memory
-# stays bounded however large the dataset is.
+# Patients are read in ranges with about so many images, which bounds memory however large the dataset is, and
+# summed in portions of so many cells of patient by finding, which stay in the processor's cache.
 IMAGES_AT_ONCE = 2_000_000
-CELLS_AT_ONCE = 10_000_000
+CELLS_AT_ONCE = 200_000
 _UNITS = "SELECT {cluster} AS patient, pattern{columns} FROM selected WHERE {cluster} BETWEEN $first AND $last"
 
 
@@ -56,7 +56,10 @@ class StateSums:
         """Return the sums with a policy's positives and denominator."""
         positive, counted = _weights(policy.positive_states), _weights(policy.denominator_states)
         masks = np.arange(2**STATES)
-        any_positive, any_counted = _meets(masks, policy.positive_states), _meets(masks, policy.denominator_states)
+        any_positive, any_counted = (
+            _meets(masks, policy.positive_states),
+            _meets(masks, policy.denominator_states),
+        )
         any_negative = _meets(masks, policy.denominator_states - policy.positive_states)
         return PatientSums(
             self.levels,
@@ -91,22 +94,29 @@ def patient_sums(selection: Selection, policy: Policy, unit: Unit, by: Levels = 
     return state_sums(selection, unit, by).under(policy)
 
 
-def state_sums(selection: Selection, unit: Unit, by: Levels = ()) -> StateSums:
-    """Sum units by state over patients, in one pass over the cohort; see ``patient_sums``."""
+def state_sums(selection: Selection, unit: Unit, by: Levels = (), *, dictionary: np.ndarray | None = None) -> StateSums:
+    """Sum units by state over patients, in one pass over the cohort; see ``patient_sums``.
+
+    ``dictionary`` (patterns, labels) stands in for the index's own where labels are made of findings.
+    """
     index = selection.index
+    known_states = index.dictionary if dictionary is None else dictionary
+    labels = known_states.shape[1]
     groups = [AGE_BANDS if name == "age_band" else index.levels(name) for name in by]
     shapes = ((STATES,), (STATES, STATES), (2**STATES,))
     totals: dict[int, list[np.ndarray]] = {}
-    for units in _patients_units(selection, unit, by, groups):
-        for level, sums in _level_sums(units, index.dictionary):
-            known = totals.setdefault(level, [np.zeros((len(index.findings), *shape)) for shape in shapes])
-            for total, part in zip(known, sums, strict=True):
-                total += part
+    for read in _patients_units(selection, unit, by, groups):
+        places = _Places.of(known_states, read.pattern)
+        for portion in read.portions(max(1, CELLS_AT_ONCE // labels)):
+            for level, sums in _level_sums(portion, places):
+                known = totals.setdefault(level, [np.zeros((labels, *shape)) for shape in shapes])
+                for total, summand in zip(known, sums, strict=True):
+                    total += summand
     if not by:  # the whole cohort is a level even where it is empty
-        totals.setdefault(0, [np.zeros((len(index.findings), *shape)) for shape in shapes])
+        totals.setdefault(0, [np.zeros((labels, *shape)) for shape in shapes])
     codes = sorted(totals)
     columns = [
-        np.array([totals[code][at] for code in codes]).reshape(len(codes), len(index.findings), *shape)
+        np.array([totals[code][at] for code in codes]).reshape(len(codes), labels, *shape)
         for at, shape in enumerate(shapes)
     ]
     return StateSums([_level_at(code, groups) for code in codes], columns[0], columns[1], columns[2].astype(np.int64))
@@ -130,10 +140,16 @@ class _Units:
         """Units of each patient."""
         return np.diff(np.append(self.starts, len(self.pattern)))
 
+    def portions(self, patients: int) -> Iterator[_Units]:
+        """Yield the units of so many patients at a time."""
+        for first in range(0, len(self.starts), patients):
+            starts = self.starts[first : first + patients]
+            end = self.starts[first + patients] if first + patients < len(self.starts) else len(self.pattern)
+            level = self.level[first : first + patients]
+            yield _Units(self.pattern[starts[0] : end], starts - starts[0], level)
 
-def _patients_units(
-    selection: Selection, unit: Unit, by: Levels, groups: list[tuple[str, ...]]
-) -> Iterator[_Units]:
+
+def _patients_units(selection: Selection, unit: Unit, by: Levels, groups: list[tuple[str, ...]]) -> Iterator[_Units]:
     index, level = selection.index, "0"
     for name, group in zip(by, groups, strict=True):
         level = f"({level} * {len(group)} + list_position($levels_{name}, {BY[name]}) - 1)"
@@ -144,9 +160,11 @@ def _patients_units(
         columns += ", coalesce(study, -1) AS study"
     images = max(index.counts["images"], 1)
     cluster, patients = ("patient", index.counts["patients"]) if index.counts["patients"] else ("image", images)
-    step = max(1, min(patients * IMAGES_AT_ONCE // images, CELLS_AT_ONCE // max(len(index.findings), 1)))
+    step = max(1, patients * IMAGES_AT_ONCE // images)
     for first in range(0, patients, step):
-        found = selection.arrays(_UNITS.format(cluster=cluster, columns=columns), first=first, last=first + step - 1, **lists)
+        found = selection.arrays(
+            _UNITS.format(cluster=cluster, columns=columns), first=first, last=first + step - 1, **lists
+        )
         if len(found["patient"]):
             yield _sorted_units(found)
 
@@ -174,29 +192,52 @@ def _changes(column: np.ndarray) -> np.ndarray:
     return np.append(True, column[1:] != column[:-1])[: len(column)]
 
 
-def _level_sums(units: _Units, dictionary: np.ndarray) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+@dataclass(frozen=True)
+class _Places:
+    """Where each state stands in the dictionary: how often per pattern, and in which findings one after another.
+
+    The commonest state is ``rest``: it is what the others leave over, so it is never counted.
+    """
+
+    findings: int
+    rest: int
+    of_state: dict[int, tuple[np.ndarray, np.ndarray]]
+
+    @staticmethod
+    def of(dictionary: np.ndarray, pattern: np.ndarray) -> _Places:
+        """Return the places of the states that occur in units with these patterns."""
+        present = np.bincount(pattern, minlength=len(dictionary))
+        times = [(dictionary == state).sum(axis=1) for state in range(STATES)]
+        counts = [int(present @ per_pattern) for per_pattern in times]
+        rest = int(np.argmax(counts))
+        places = {
+            state: (times[state], np.nonzero(dictionary == state)[1])
+            for state in range(STATES)
+            if counts[state] and state != rest
+        }
+        return _Places(dictionary.shape[1], rest, places)
+
+
+def _level_sums(units: _Units, places: _Places) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
     """Yield each level's units, products and patients (see StateSums), each with findings as first axis."""
     codes, row = np.unique(units.level, return_inverse=True)
-    present = np.bincount(units.pattern, minlength=len(dictionary))
-    counts = np.array([(present @ (dictionary == state)).sum() for state in range(STATES)])
-    rest = int(counts.argmax())  # the commonest state is what the others leave over, so it is never counted
-    counted = [state for state in range(STATES) if counts[state] and state != rest]
-    cells = np.stack([_cell_counts(units, dictionary == state) for state in counted]) if counted else None
-    sums = _Moments(units.sizes.astype(float), row, len(codes), dictionary.shape[1]).of(cells, counted, rest)
+    counted = list(places.of_state)
+    cells = np.zeros((len(counted), len(units.starts) * places.findings))
+    for at, (times, finding) in enumerate(places.of_state.values()):
+        cells[at] = _cell_counts(units, times, finding, places.findings)
+    sums = _Moments(units.sizes.astype(float), row, len(codes), places.findings).of(cells, counted, places.rest)
     for at, code in enumerate(codes.tolist()):
         yield code, tuple(part[at] for part in sums)
 
 
-def _cell_counts(units: _Units, has: np.ndarray) -> np.ndarray:
-    """Count units whose pattern has a state, in cells of patient by finding; ``has`` is (patterns, findings)."""
-    per_pattern = has.sum(axis=1)
-    finding = np.nonzero(has)[1]
+def _cell_counts(units: _Units, per_pattern: np.ndarray, finding: np.ndarray, findings: int) -> np.ndarray:
+    """Count the units in a state, in cells of patient by finding (see _Places for the state's arguments)."""
     begin = np.cumsum(per_pattern) - per_pattern
     times = per_pattern[units.pattern]
     taken = np.repeat(begin[units.pattern] - (np.cumsum(times) - times), times) + np.arange(times.sum())
-    patient = np.repeat(np.repeat(np.arange(len(units.starts)), units.sizes), times)
-    findings = has.shape[1]
-    return np.bincount(patient * findings + finding[taken], minlength=len(units.starts) * findings)
+    cells = len(units.starts) * findings
+    first_cell = np.repeat(np.arange(0, cells, findings), units.sizes)
+    return np.bincount(np.repeat(first_cell, times) + finding[taken], minlength=cells)
 
 
 @dataclass(frozen=True)
@@ -208,12 +249,11 @@ class _Moments:
     levels: int
     findings: int
 
-    def of(self, cells: np.ndarray | None, counted: list[int], rest: int) -> tuple[np.ndarray, ...]:
+    def of(self, cells: np.ndarray, counted: list[int], rest: int) -> tuple[np.ndarray, ...]:
         shape = (self.levels, self.findings)
-        cells = np.zeros((0, len(self.sizes) * self.findings)) if cells is None else cells
         used = np.flatnonzero(cells.any(axis=0))
         patient, finding = np.divmod(used, self.findings)
-        values, sizes = cells[:, used].astype(float), self.sizes[patient]
+        values, sizes = cells[:, used], self.sizes[patient]
         group = self.row[patient] * self.findings + finding
 
         def summed(weights: np.ndarray) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxrdash.analysis.clusters import patient_sums
+from cxrdash.analysis.clusters import StateSums, state_sums
 from cxrdash.analysis.intervals import ClusteredRates, ClusterSums, clustered, wilson
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.errors import CxrdashError, shown
@@ -61,8 +62,9 @@ def prevalence_policies(index: Index, cohort: Cohort | None = None, *, unit: Uni
     """The table of ``prevalence`` under every uncertainty policy, with the policy in a column."""
     import pandas as pd
 
-    selection, chosen = select(index, cohort), unit or default_unit(index)
-    return pd.concat([_rates(selection, policy, chosen, ()) for policy in ALL_POLICIES], ignore_index=True)
+    chosen = unit or default_unit(index)
+    counted = _counted(select(index, cohort), chosen, ())  # one pass over the images serves all policies
+    return pd.concat([_table(index, counted, policy, chosen, ()) for policy in ALL_POLICIES], ignore_index=True)
 
 
 @statistic("Images, patients and effective size per finding", method="direct design effect, METHODS 1.5", sql=_SQL)
@@ -97,14 +99,37 @@ def default_unit(index: Index) -> Unit:
 
 
 def _rates(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...]) -> pd.DataFrame:
+    return _table(selection.index, _counted(selection, unit, by), policy, unit, by)
+
+
+Counts = dict[tuple[str, ...], np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Units by level, state and finding, and their sums over patients (None where no unit has a patient)."""
+
+    counts: Counts
+    sums: StateSums | None
+
+
+def _counted(selection: Selection, unit: Unit, by: tuple[str, ...]) -> _Counted:
+    index = selection.index
+    require_unit(index, unit)
+    sums = state_sums(selection, unit, by) if unit != "patient" and index.counts["patients"] else None
+    if sums is not None and sums.levels and unit == "image" and not index.counts["without_patient"]:
+        counts = {level: units.T.astype(np.int64) for level, units in zip(sums.levels, sums.units, strict=True)}
+        return _Counted({level: counts[level] for level in sorted(counts)}, sums)
+    return _Counted(state_counts(selection.labels(unit, by), by, len(index.findings)), sums)
+
+
+def _table(index: Index, units: _Counted, policy: Policy, unit: Unit, by: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    require_unit(selection.index, unit)
-    counts = state_counts(selection.labels(unit, by), by, len(selection.index.findings))
-    names = selection.index.finding_names
+    names = index.finding_names
     frames = []
-    patients, rates = _clustered(selection, policy, unit, by, counts)
-    for level, states in counts.items():
+    patients, rates = _clustered(units, policy, unit)
+    for level, states in units.counts.items():
         counted, of = _ratio_parts(states, policy)
         low, high = wilson(counted, of)
         table = {
@@ -127,9 +152,6 @@ def _rates(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...]
         }
         frames.append(pd.DataFrame(table))
     return pd.concat(frames, ignore_index=True)
-
-
-Counts = dict[tuple[str, ...], np.ndarray]
 
 
 def state_counts(table: LabelTable, by: tuple[str, ...], findings: int) -> Counts:
@@ -158,16 +180,16 @@ def _ratio_parts(states: np.ndarray, policy: Policy) -> tuple[np.ndarray, np.nda
 
 
 def _clustered(
-    selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...], counts: Counts
+    units: _Counted, policy: Policy, unit: Unit
 ) -> tuple[dict[tuple[str, ...], np.ndarray], dict[tuple[str, ...], ClusteredRates]]:
     """Positive patients and clustered rates per level; without patients every unit stands for itself."""
     patients: dict[tuple[str, ...], np.ndarray] = {}
     rates: dict[tuple[str, ...], ClusteredRates] = {}
     known = {}
-    if unit != "patient" and selection.index.counts["patients"]:
-        sums = patient_sums(selection, policy, unit, by)
+    if units.sums is not None:
+        sums = units.sums.under(policy)
         known = {level: at for at, level in enumerate(sums.levels)}
-    for level, states in counts.items():
+    for level, states in units.counts.items():
         counted, of = _ratio_parts(states, policy)
         if level in known:
             at = known[level]

@@ -1,5 +1,6 @@
 """Figures from tidy tables: each function takes a DataFrame and a `Look` and only draws."""
 
+from cxrdash.charts.opinions import agreement_dots, opinion_bars, reader_heat, support_bars
 from cxrdash.charts.overview import age_histogram, share_bars
 from cxrdash.charts.pairs import combination_chart, pair_matrix
 from cxrdash.charts.patients import (
@@ -17,20 +18,24 @@ from cxrdash.charts.timeline import timeline_chart
 __all__ = [
     "Look",
     "age_histogram",
+    "agreement_dots",
     "combination_chart",
     "ecdf_chart",
     "export_config",
     "images_per_patient_chart",
     "level_dots",
     "lorenz_chart",
+    "opinion_bars",
     "pair_matrix",
     "patients_histogram",
     "policy_dots",
     "rate_intervals",
+    "reader_heat",
     "several_chart",
     "share_bars",
     "state_bars",
     "subgroup_grid",
+    "support_bars",
     "tier_bars",
     "timeline_chart",
     "width_chart",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cxrdash.cli.audit import audit_lines
 from cxrdash.cli.faults import as_interrupt, as_misuse
+from cxrdash.cli.options import second_opinions
 from cxrdash.cli.output import plain, progress, say, write_json
 from cxrdash.cli.parser import PROGRAM
 from cxrdash.config import Cache
@@ -26,6 +27,7 @@ def index(arguments: argparse.Namespace, cache: Cache) -> int:
     from cxrdash.index.generations import dataset_folder
     from cxrdash.sources.registry import source_named
 
+    opinions = second_opinions(arguments)
     with as_misuse():
         if arguments.name is not None:
             dataset_folder(cache, arguments.name)
@@ -36,6 +38,8 @@ def index(arguments: argparse.Namespace, cache: Cache) -> int:
         name=arguments.name,
         source=arguments.source,
         images=tuple(arguments.images),
+        masks=tuple(arguments.masks),
+        second_opinions=opinions,
         allow_bad_rows=arguments.allow_bad_rows,
         dry_run=arguments.dry_run,
     )

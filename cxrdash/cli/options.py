@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cxrdash.cli.faults import Misuse, as_misuse
@@ -25,6 +26,9 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sex", action="append", metavar="SEX", help="F, M, other or unknown; repeatable")
     group.add_argument("--age", type=_range, metavar="A-B", help="whole years, both ends included")
     group.add_argument("--labels", metavar="EXPR", help="""for example 'Edema AND NOT "Support Devices"'""")
+    group.add_argument(
+        "--reading", action="append", metavar="READER:EXPR", help="for example 'google_2019: NOT Edema'; repeatable"
+    )
     group.add_argument("--patient", metavar="ID", help="one patient")
     group.add_argument("--per-patient-images", type=_range, metavar="A-B", help="patients with that many images")
     group.add_argument("--per-patient-studies", type=_range, metavar="A-B", help="patients with that many studies")
@@ -48,6 +52,51 @@ def _range(text: str) -> tuple[int, int]:
     if not found:
         raise argparse.ArgumentTypeError(f"'{shown(text)}' is no range; write it as 40-80")
     return int(found[1]), int(found[2] or found[1])
+
+
+def add_attachments(parser: argparse.ArgumentParser) -> None:
+    """Declare the tables that ``index`` attaches to a dataset: masks and second opinions."""
+    group = parser.add_argument_group("attachments", "tables from elsewhere that name the dataset's images")
+    group.add_argument(
+        "--masks",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="CheXmask masks of this dataset (those in PATH are found); repeatable",
+    )
+    group.add_argument(
+        "--second-opinion",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="another reader's labels by image id: columns named as the findings (1, 0, -1, yes, no, ...), "
+        "or one list; give --as too; repeatable",
+    )
+    group.add_argument(
+        "--as",
+        dest="readers",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="what that reader is called; one for each --second-opinion, in the same order",
+    )
+
+
+def second_opinions(arguments: argparse.Namespace) -> tuple[tuple[str, Path], ...]:
+    """Return the reader and file of each second opinion. Raises Misuse where a name or a file is missing."""
+    files, readers = arguments.second_opinion, arguments.readers
+    if len(files) != len(readers):
+        raise Misuse(
+            f"--second-opinion is given {_times(files)} and --as {_times(readers)}.",
+            "Write them in pairs: --second-opinion FILE --as NAME.",
+        )
+    return tuple(zip(readers, files, strict=True))
+
+
+def _times(values: Sequence[object]) -> str:
+    return "once" if len(values) == 1 else f"{len(values)} times" if values else "not at all"
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +154,8 @@ def _typed(option: str, text: str, default: Any) -> Any:
     try:
         if isinstance(default, tuple):
             items = [item for item in text.strip().strip("()").split(",") if item.strip()]
-            return tuple(type(default[0])(item) for item in items)
+            read = type(default[0]) if default else str
+            return tuple(read(item.strip()) for item in items)
         return type(default)(text)
     except ValueError:
         kind = _KINDS[type(default[0]) if isinstance(default, tuple) else type(default)]

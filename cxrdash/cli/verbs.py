@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cxrdash.cli.options import add_cohort, add_format, positive_float, positive_int
+from cxrdash.cli.options import add_attachments, add_cohort, add_format, positive_float, positive_int
 from cxrdash.cli.parser import Parser, Verb
 
 PORT = 8501
@@ -24,6 +24,7 @@ def _index(parser: Parser) -> None:
         default=[],
         help="further folders that hold image files (write PATH first)",
     )
+    add_attachments(parser)
     parser.add_argument("--dry-run", action="store_true", help="read and check everything, publish nothing")
     parser.add_argument("--allow-bad-rows", action="store_true", help="set rows that cannot be read aside and go on")
     _add_json(parser, "the load audit as a JSON object")
@@ -120,7 +121,11 @@ VERBS = (
         "index",
         "read a dataset's own files into an index",
         "Prints the load audit: rows read = rows indexed + rows set aside. Nothing is changed in PATH.",
-        ("index /data/CheXpert-v1.0-small", "index /data/nih --images /mnt/nih/images --dry-run"),
+        (
+            "index /data/CheXpert-v1.0-small",
+            "index /data/nih --images /mnt/nih/images --dry-run",
+            "index /data/nih --masks /data/ChestX-Ray8.csv.gz --second-opinion read.csv --as 'Dr A'",
+        ),
         _index,
         "cxrdash.cli.load:index",
     ),

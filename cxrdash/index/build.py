@@ -6,7 +6,7 @@ import errno
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,8 @@ from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import assemble, generations, schema
 from cxrdash.index.lock import build_lock
+from cxrdash.sources import chexmask
+from cxrdash.sources.attachments import Attachments, attach, check_attachments, without_named
 from cxrdash.sources.base import STAGING_TABLES, Claim, Inventory, Source, Staged
 from cxrdash.sources.folder import take_inventory
 from cxrdash.sources.registry import recognise
@@ -40,6 +42,8 @@ class Request:
     name: str | None = None  # of the dataset; the source's own name unless given
     source: str | None = None  # one source by name instead of recognising
     images: tuple[Path, ...] = ()  # further folders that hold the films
+    masks: tuple[Path, ...] = ()  # CheXmask tables from elsewhere
+    second_opinions: tuple[tuple[str, Path], ...] = ()  # (reader, table of labels)
     allow_bad_rows: bool = False
     dry_run: bool = False
 
@@ -70,14 +74,17 @@ def build_index(request: Request, cache: Cache, *, progress: Progress = silent) 
     generation stays. With ``dry_run`` the build is done and checked, then thrown away.
     """
     progress(0.02, "Looking through the folder")
-    inventory = take_inventory(request.folder, request.images)
+    named = Attachments(masks=request.masks, second_opinions=request.second_opinions)
+    check_attachments(named)
+    inventory = without_named(take_inventory(request.folder, request.images), named)
     source, claim = recognise(inventory, request.source)
+    attached = replace(named, found_masks=claim.roles.get(chexmask.ROLE, ()))
     dataset = request.name or source.name
     folder = generations.dataset_folder(cache, dataset)
     with _readable_faults(cache.root):
         folder.mkdir(parents=True, exist_ok=True)
         with build_lock(folder), _workspace(folder) as workspace:
-            task = _Task(request, source, claim, inventory, dataset, workspace)
+            task = _Task(request, source, claim, attached, inventory, dataset, workspace)
             audit = _build(task, progress)
             progress(0.97, "Publishing")
             if request.dry_run:
@@ -92,6 +99,7 @@ class _Task:
     request: Request
     source: Source
     claim: Claim
+    attached: Attachments
     inventory: Inventory
     dataset: str
     workspace: Path
@@ -105,6 +113,7 @@ def _build(task: _Task, progress: Progress) -> LoadAudit:
         con.execute(STAGING_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         progress(0.10, f"Reading {task.source.card.title}")
         staged = task.source.stage(con, task.claim, task.workspace, allow_bad_rows=task.request.allow_bad_rows)
+        attach(con, task.source, staged, task.attached, task.workspace, allow_bad_rows=task.request.allow_bad_rows)
         progress(0.45, "Matching image files")
         notes = [
             *task.claim.notes,

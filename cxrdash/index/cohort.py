@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.readings import reading_words
 
 OnePerPatient = Literal["", "first", "last", "random"]
 UNBOUNDED = 10**6  # no patient has so many images; stands for an open end
@@ -19,9 +20,10 @@ class Cohort:
     """A selection of images. Empty fields do not narrow; all fields narrow together.
 
     ``ages`` are inclusive whole years and drop images of unknown age. ``labels`` is a label
-    expression. ``images_per_patient`` and ``studies_per_patient`` keep patients with that many of
-    them inside the rest of the selection. ``one_per_patient`` then keeps one image each, by the
-    dataset's order or by ``seed``.
+    expression; each of ``readings`` is what one reader must have said (index.readings).
+    ``images_per_patient`` and ``studies_per_patient`` keep patients with that many of them inside the
+    rest of the selection. ``one_per_patient`` then keeps one image each, by the dataset's order or by
+    ``seed``.
     """
 
     splits: tuple[str, ...] = ()
@@ -29,6 +31,7 @@ class Cohort:
     sexes: tuple[str, ...] = ()
     ages: tuple[int, int] | None = None
     labels: str = ""
+    readings: tuple[str, ...] = ()
     patient: str = ""
     images_per_patient: tuple[int, int] | None = None
     studies_per_patient: tuple[int, int] | None = None
@@ -69,6 +72,7 @@ class Cohort:
             parts.append(f"{_either(split.replace('_', ' + ') for split in self.splits)} part")
         if self.narrows_by_labels:
             parts.append(f"labelled {self.labels}")
+        parts += [reading_words(reading) for reading in self.readings]
         if self.patient:
             parts.append("one patient")
         if self.images_per_patient:
@@ -83,6 +87,8 @@ class Cohort:
         if self.ages is None:
             return ""
         low, high = self.ages
+        if high < 0:
+            return " of ages that exclude each other"
         aged = f" aged {low} to {high}" if high < OLDEST else f" aged {low} or more"
         return aged if people else f" of people{aged}"
 
@@ -94,6 +100,7 @@ class Cohort:
             sexes=_common(self.sexes, other.sexes),
             ages=_overlap(self.ages, other.ages),
             labels=_both_labels(self.labels, other.labels),
+            readings=tuple(dict.fromkeys(self.readings + other.readings)),
             patient=_same(self.patient, other.patient),
             images_per_patient=_overlap(self.images_per_patient, other.images_per_patient),
             studies_per_patient=_overlap(self.studies_per_patient, other.studies_per_patient),
@@ -138,6 +145,7 @@ PARAMETERS = {
     "sexes": "sex",
     "ages": "age",
     "labels": "labels",
+    "readings": "reading",
     "patient": "patient",
     "images_per_patient": "per_patient_images",
     "studies_per_patient": "per_patient_studies",
@@ -160,6 +168,8 @@ def _either(values: Sequence[str] | object) -> str:
 
 def _range(bounds: tuple[int, int]) -> str:
     low, high = bounds
+    if high < 0:
+        return "no common number of"
     if high >= UNBOUNDED:
         return f"{low:,} or more"
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -52,10 +52,10 @@ def draw(selection: Selection, n: int, *, seed: int, one_per_patient: bool = Tru
     sample (METHODS 5.1). Datasets without patients are drawn by image.
     """
     by_patient = one_per_patient and bool(selection.index.counts["patients"])
-    rows = selection.rows(_BY_PATIENT if by_patient else _BY_IMAGE, n=int(n), modulus=modulus(seed))
     counts = selection.counts
+    images = _one_per_patient(selection, int(n), seed) if by_patient else _any(selection, int(n), seed)
     return Draw(
-        films=films(selection.index, [int(row[0]) for row in rows]),
+        films=films(selection.index, images),
         of=counts["patients"] if by_patient else counts["images"],
         frame="patients" if by_patient else "images",
         images=counts["images"],
@@ -64,6 +64,15 @@ def draw(selection: Selection, n: int, *, seed: int, one_per_patient: bool = Tru
 
 
 _BY_IMAGE = "SELECT image FROM selected ORDER BY sample_key % $modulus::UBIGINT, sample_key LIMIT $n"
+# The first patients of the draw's order over the whole dataset; those of the cohort keep that order.
+_AMONG_FIRST = """
+WITH people AS MATERIALIZED (
+    SELECT patient, sample_key % $modulus::UBIGINT AS place, sample_key AS key FROM patients
+    ORDER BY place, key LIMIT $candidates)
+SELECT arg_min(s.image, (s.sample_key % $modulus::UBIGINT, s.sample_key)) AS image
+FROM selected AS s JOIN people USING (patient)
+GROUP BY patient, place, key ORDER BY place, key LIMIT $n
+"""
 _BY_PATIENT = """
 WITH people AS (
     SELECT patient, sample_key FROM patients WHERE patient IN (SELECT patient FROM selected)
@@ -77,6 +86,22 @@ SELECT wanted.at, image, image_id, patient_id, study_id, view, sex, age_years, s
 FROM (SELECT unnest($images) AS image, unnest(range(len($images))) AS at) AS wanted
 JOIN images USING (image) LEFT JOIN paths USING (image) ORDER BY wanted.at
 """
+
+
+def _any(selection: Selection, n: int, seed: int) -> list[int]:
+    return [int(image) for (image,) in selection.rows(_BY_IMAGE, n=n, modulus=modulus(seed))]
+
+
+def _one_per_patient(selection: Selection, n: int, seed: int) -> list[int]:
+    """Images of the first ``n`` patients, found among the dataset's first where the cohort holds many of them."""
+    wanted, whole = min(n, selection.counts["patients"]), selection.index.counts["patients"]
+    candidates = 64 + 2 * wanted * whole // max(selection.counts["patients"], 1)
+    rows: list[tuple[Any, ...]] = []
+    if candidates < whole // 8:
+        rows = selection.rows(_AMONG_FIRST, n=n, modulus=modulus(seed), candidates=candidates)
+    if len(rows) < wanted or not rows:
+        rows = selection.rows(_BY_PATIENT, n=n, modulus=modulus(seed))
+    return [int(image) for (image,) in rows]
 
 
 def films(index: Index, images: Iterable[int]) -> tuple[DrawnImage, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.readings import Reading, Votes, parse_reading
 from cxrdash.index.store import Index, Unit
 from cxrdash.labels.expression import And, Atom, Expression, Not, Or, parse
 from cxrdash.labels.states import State
@@ -58,6 +59,11 @@ class Selection:
     def expression(self) -> Expression | None:
         """The cohort's label expression; raises CxrdashError where it cannot be read."""
         return parse(self.cohort.labels, self.index.finding_names)
+
+    @cached_property
+    def readings(self) -> tuple[Reading | Votes, ...]:
+        """What the cohort asks of readers; raises CxrdashError where it cannot be read."""
+        return tuple(parse_reading(text, self.index.readers) for text in self.cohort.readings)
 
     @cached_property
     def patterns(self) -> np.ndarray | None:
@@ -105,7 +111,7 @@ class Selection:
         """
         ctes, parameters = self._parts
         # In one pass, so that a value which looks like a parameter stays the value it is.
-        ctes = re.sub(r"\$([a-z_]+)", lambda found: _literal(parameters[found[1]]), ctes)
+        ctes = re.sub(r"\$([a-z][a-z0-9_]*)", lambda found: _literal(parameters[found[1]]), ctes)
         rest = textwrap.dedent(sql).strip()
         return f"WITH {ctes},\n{rest[5:]}" if rest.startswith("WITH ") else f"WITH {ctes}\n{rest}"
 
@@ -126,7 +132,8 @@ class Selection:
         """Images, studies and patients of the cohort, and images whose file is on disk."""
         if self.cohort.everything:
             return {name: self.index.counts[name] for name in ("images", "studies", "patients", "on_disk")}
-        found = self.rows(_COUNTS)[0]
+        numbers = {f"{name}_numbers": self.index.counts[name] for name in ("studies", "patients")}
+        found = self.rows(_COUNTS, **numbers)[0]
         return dict(zip(("images", "studies", "patients", "on_disk"), map(int, found), strict=True))
 
     def sentence(self) -> str:
@@ -229,6 +236,10 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
     if selection.patterns is not None:
         clauses.append("pattern IN (SELECT unnest($patterns))")
         parameters["patterns"] = np.flatnonzero(selection.patterns).tolist()
+    for place, reading in enumerate(selection.readings):
+        clause, said = reading.condition(f"reading{place}")
+        clauses.append(clause)
+        parameters |= said
     if cohort.patient:
         clauses.append("patient_id = $patient_id")
         parameters["patient_id"] = cohort.patient
@@ -276,8 +287,11 @@ _ONE = {
         "random": "arg_min(image, sample_key % $pick::UBIGINT)",
     }.items()
 }
+# Studies and patients are numbered without gaps, so a bit for each counts them faster than DISTINCT.
 _COUNTS = """
-SELECT count(*), count(DISTINCT study), count(DISTINCT patient), count(*) FILTER (WHERE on_disk) FROM selected
+SELECT count(*), coalesce(bit_count(bitstring_agg(study, 0, $studies_numbers)), 0),
+       coalesce(bit_count(bitstring_agg(patient, 0, $patients_numbers)), 0), count(*) FILTER (WHERE on_disk)
+FROM selected
 """
 _PATIENT_SIZES = """
 SELECT size, count(*)::BIGINT AS patients FROM (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -161,6 +162,27 @@ class Index:
     @cached_property
     def finding_names(self) -> tuple[str, ...]:
         return tuple(finding.name for finding in self.findings)
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[str, ...]]:
+        """The readers of `readings`, each with the findings judged, known findings first in card order."""
+        place = {name: at for at, name in enumerate(self.finding_names)}
+        found: dict[str, list[str]] = {}
+        for reader, finding in self.reading_states:
+            found.setdefault(reader, []).append(finding)
+        # R2 before R10: digits are compared as numbers.
+        readers = sorted(found, key=lambda name: [p.zfill(12) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+        return {
+            reader: tuple(sorted(found[reader], key=lambda name: (place.get(name, len(place)), name)))
+            for reader in readers
+        }
+
+    @cached_property
+    def reading_states(self) -> dict[tuple[str, str], frozenset[State]]:
+        """The states in which each reader put each finding; a finding without a row is blank."""
+        sql = "SELECT reader, finding, list(DISTINCT state) FROM readings GROUP BY reader, finding"
+        found = self.rows(sql)
+        return {(reader, finding): frozenset(SPELLINGS[state] for state in said) for reader, finding, said in found}
 
     def levels(self, column: str) -> tuple[str, ...]:
         """Return the values of split, view or sex that occur, the most frequent first."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxrdash.labels.findings import Finding
@@ -41,6 +42,7 @@ class Card:
     published: tuple[Published, ...]
     synthetic: bool = False
     share_freely: bool = False  # may images and ids leave the machine at all?
+    readers: Mapping[str, str] = field(default_factory=dict, hash=False)  # who a reader is, and what limits them
 
 
 def load_card(name: str) -> Card:

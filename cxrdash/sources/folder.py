@@ -14,6 +14,10 @@ from cxrdash.sources.base import ImageFile, Inventory
 TABLE_ENDS = tuple(f"{table}{packed}" for table in (".csv", ".tsv", ".txt") for packed in ("", ".gz", ".zip"))
 REPORT_ENDS = (".xml", ".tgz")
 IMAGE_ENDS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".tif", ".tiff")
+# CANDID-PTX names its DICOM files by UID, without an ending; only there are unnamed files looked into.
+UNNAMED_FOLDERS = {"dataset", "chest_radiographs"}
+UNNAMED = re.compile(r"[^.]+|\d+(\.\d+)+")
+UNNAMED_MISSES = 1000  # files that were no DICOM, after which no more are opened
 FOREIGN_FOLDERS = {"__MACOSX"}
 PATH_CHARACTERS = 400
 DRIVE_OR_URL = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
@@ -30,6 +34,7 @@ class _Walk:
     skipped_links: list[str] = field(default_factory=list)
     unnameable: int = 0
     unreadable: list[str] = field(default_factory=list)
+    misses: int = 0
 
     def inside(self, path: str) -> bool:
         return any(_within(path, root) for root in self.roots)
@@ -113,6 +118,26 @@ def _keep(walk: _Walk, number: int, entry: os.DirEntry[str], relative: str) -> N
         walk.tables.append(Path(entry.path))
     elif number == 0 and lowered.endswith(REPORT_ENDS) and entry.is_file():
         walk.reports.append(Path(entry.path))
+    elif _is_unnamed(walk, number, relative) and entry.is_file():
+        if _is_dicom(entry.path):
+            walk.images.append((number, relative))
+        else:
+            walk.misses += 1
+
+
+def _is_unnamed(walk: _Walk, number: int, relative: str) -> bool:
+    *folders, name = relative.split("/")
+    if walk.misses >= UNNAMED_MISSES or UNNAMED_FOLDERS.isdisjoint((walk.roots[number].name, *folders)):
+        return False
+    return UNNAMED.fullmatch(name) is not None
+
+
+def _is_dicom(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _entries(walk: _Walk, folder: str) -> Iterator[os.DirEntry[str]]:
@@ -134,6 +159,8 @@ def _notes(walk: _Walk) -> Iterator[str]:
     if walk.unreadable:
         example = shown_path(Path(min(walk.unreadable)))
         yield f"Left out because they could not be read: {len(walk.unreadable):,} folders, such as {example}."
+    if walk.misses >= UNNAMED_MISSES:
+        yield f"Files without an ending were no longer looked into after {UNNAMED_MISSES:,} that are no DICOM."
 
 
 def resolve(roots: Sequence[Path], root_number: int, relative_path: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from cxrdash.errors import CxrdashError
+from cxrdash.errors import CxrdashError, shown
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
 from cxrdash.sources.folder import shown_path
@@ -18,9 +18,7 @@ from cxrdash.sources.vocabulary import Vocabulary, add_labels
 
 REPORT_FIELDS: Fields = {"uid": ("uid",), "mesh": ("MeSH",), "problems": ("Problems",)}
 FILM_FIELDS: Fields = {"uid": ("uid",), "filename": ("filename",), "projection": ("projection",)}
-UNPACK = (
-    "{} is packed and was not read. Unpack it where it lies (tar -xzf {}); it gives a folder ecgen-radiology of XML files."
-)
+UNPACK = "{0} is packed and was not read. Unpack it where it lies (tar -xzf {0}): it becomes a folder ecgen-radiology."
 
 FILMS = """
 CREATE OR REPLACE TEMP TABLE openi_films (record BIGINT, study_id VARCHAR, labels VARCHAR, named VARCHAR, film VARCHAR,
@@ -99,7 +97,9 @@ SELECT count(*) FILTER (WHERE coalesce(labels NOT IN (SELECT labels FROM staged_
        count(*) FILTER (WHERE view = 'UNKNOWN')
 FROM staged_images
 """
-NO_FILM = "SELECT count(DISTINCT uid) FROM openi_reports WHERE uid NOT IN (SELECT uid FROM openi_table WHERE uid IS NOT NULL)"
+NO_FILM = (
+    "SELECT count(DISTINCT uid) FROM openi_reports WHERE uid NOT IN (SELECT uid FROM openi_table WHERE uid IS NOT NULL)"
+)
 
 
 class OpenI:
@@ -122,9 +122,11 @@ class OpenI:
         """Return what keeps a folder from being OpenI's: packed reports, or one Kaggle table without the other."""
         for path, header in headers.items():
             if path.suffix == ".tgz" and path.name.lower().startswith("nlmcxr_reports"):
-                return UNPACK.format(path.name, path.name)
+                return UNPACK.format(shown(path.name))
             if _is_reports(header):
-                return f"{path.name} holds OpenI's reports, but the table of films is not here.{_nearest_films(headers)}"
+                return (
+                    f"{path.name} holds OpenI's reports, but the table of films is not here.{_nearest_films(headers)}"
+                )
             if _is_films(header):
                 return f"{path.name} holds OpenI's films, but the reports (uid, MeSH, Problems) are not here."
         return ""

@@ -91,7 +91,8 @@ def _films(path: Path, root: Element) -> list[Film]:
     report = (uid.get("id") or "" if uid is not None else "").strip()
     if not REPORT_ID.fullmatch(report):
         raise CxrdashError(
-            f"{path.name}: the report number (uId) is '{shown(report)}', not one like CXR1.", "Unpack the reports again."
+            f"{path.name}: the report number (uId) is '{shown(report)}', not one like CXR1.",
+            "Unpack the reports again.",
         )
     terms = [folded("".join(term.itertext())) for term in root.findall("MeSH/major")]
     headings = ";".join(term for term in terms if term)

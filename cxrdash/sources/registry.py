@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from cxrdash.errors import CxrdashError, shown
+from cxrdash.sources import chexmask
 from cxrdash.sources.base import Claim, Headers, Inventory, Source
 from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import separator_sentence
@@ -23,12 +24,16 @@ SOURCES = {
     "mimic": "cxrdash.sources.mimic",
     "padchest": "cxrdash.sources.padchest",
     "openi": "cxrdash.sources.openi",
+    "vindr": "cxrdash.sources.vindr",
+    "rsna": "cxrdash.sources.rsna",
+    "siim": "cxrdash.sources.siim",
+    "candid": "cxrdash.sources.candid",
     "demo": "cxrdash.sources.demo",
 }
 SHOWN_TABLES = 10
 # Folders of report texts hold hundreds of thousands of .txt files; beyond this only lists are opened.
 TEXT_FILES = 1000
-REPORT_FILES = 20_000  # further XML files are not looked into
+REPORT_FILES = 20_000  # a folder with more XML files is not OpenI
 
 
 def source_named(name: str) -> Source:
@@ -57,6 +62,7 @@ def recognise(inventory: Inventory, wanted: str | None) -> tuple[Source, Claim]:
     if not claims:
         raise _unknown(inventory, headers, sources)
     source, claim = claims[0]
+    claim = replace(claim, roles={**claim.roles, **chexmask.roles(headers, claim)})
     return source, replace(claim, notes=(*claim.notes, *_unread(claim, headers)))
 
 
@@ -80,13 +86,14 @@ def _headers(inventory: Inventory) -> Headers:
         for path in inventory.tables
         if texts <= TEXT_FILES or ".txt" not in path.name.lower() or "list" in path.name.lower()
     }
-    reports = inventory.reports[:REPORT_FILES]
+    reports = inventory.reports if len(inventory.reports) <= REPORT_FILES else ()
     return tables | {path: (peek_root(path),) if path.suffix.lower() == ".xml" else () for path in reports}
 
 
 def _claimed(claim: Claim) -> str:
-    names = ", ".join(path.name for paths in claim.roles.values() for path in paths)
-    return f"{claim.source}: {names}"
+    names = [path.name for paths in claim.roles.values() for path in paths]
+    more = f" and {len(names) - SHOWN_TABLES:,} more" if len(names) > SHOWN_TABLES else ""
+    return f"{claim.source}: {', '.join(names[:SHOWN_TABLES])}{more}"
 
 
 def _unknown(inventory: Inventory, headers: Headers, sources: list[Source]) -> CxrdashError:

@@ -44,7 +44,8 @@ SELECT record, CASE
     THEN {'column_name': 'class', 'value': detailed,
           'reason': 'the image stands in rows with another class; none was chosen'}
     WHEN state IS NULL
-    THEN {'column_name': 'patientId', 'value': judged.image_id, 'reason': 'the image is not in the label table'}
+    THEN {'column_name': 'patientId', 'value': judged.image_id,
+          'reason': 'the label table has no usable row of this image'}
     WHEN (state = 'positive') <> (detailed = 'Lung Opacity')
     THEN {'column_name': 'class', 'value': detailed,
           'reason': 'the label table says Target ' || CASE state WHEN 'positive' THEN '1' ELSE '0' END}
@@ -70,7 +71,7 @@ FACT_FAULTS = """
 CREATE OR REPLACE TEMP VIEW rsna_fact_faults AS
 SELECT record, CASE
     WHEN image_id IS NULL OR image_id NOT IN (SELECT image_id FROM rsna_kept)
-    THEN {'column_name': 'patientId', 'value': image_id, 'reason': 'the image is not in the label table'}
+    THEN {'column_name': 'patientId', 'value': image_id, 'reason': 'the label table has no usable row of this image'}
     WHEN again
     THEN {'column_name': 'patientId', 'value': image_id, 'reason': 'the image stands in an earlier row already'}
     END AS fault
@@ -204,8 +205,13 @@ def _stage_mapping(intake: Intake, path: Path) -> None:
     if released:
         # Entry n of the list is record n of the table that was made from it.
         status, digest = path.stat(), hashlib.sha256(path.read_bytes()).hexdigest()
-        facts = {"path": path, "sha256": digest, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
-        intake.staged.files[file] = replace(intake.staged.files[file], **facts)
+        intake.staged.files[file] = replace(
+            intake.staged.files[file],
+            path=path,
+            sha256=digest,
+            bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+        )
     intake.con.execute(PATIENT_FAULTS)
     intake.set_aside_rows(file, "rsna_patient_faults")
     intake.con.execute(PATIENTS, {"file": file})
@@ -228,5 +234,3 @@ def _as_table(path: Path, workspace: Path) -> Path:
         for entry in entries:
             writer.writerow([str(entry.get(key, "") or "").replace("\0", "") for key in ("subset_img_id", "img_id")])
     return table
-
-

@@ -9,13 +9,15 @@ import duckdb
 # added as floating point, so that an absurd one is too large rather than an overflow.
 MACROS = r"""
 CREATE OR REPLACE TEMP MACRO run_numbers(code) AS
-    list_transform(regexp_extract_all(code, '[0-9]+'), lambda number: coalesce(try_cast(number AS DOUBLE), 'inf'::DOUBLE));
+    list_transform(regexp_extract_all(code, '[0-9]+'), lambda number:
+        coalesce(try_cast(number AS DOUBLE), 'inf'::DOUBLE));
 
 CREATE OR REPLACE TEMP MACRO run_fault(code) AS CASE
     WHEN code IS NULL THEN 'no mask is given, not even -1'
-    WHEN NOT regexp_full_match(code, '[0-9]+( +[0-9]+)*') THEN 'is neither -1 nor a list of whole numbers'
+    WHEN NOT regexp_full_match(code, '[0-9]+(\s+[0-9]+)*') THEN 'is neither -1 nor a list of whole numbers'
     WHEN len(run_numbers(code)) % 2 = 1 THEN 'the run-length code has an odd count of numbers'
-    WHEN regexp_matches(code, '^([0-9]+ +[0-9]+ +)*[0-9]+ +0+( |$)') THEN 'the run-length code has a run of length 0'
+    WHEN regexp_matches(code, '^([0-9]+\s+[0-9]+\s+)*[0-9]+\s+0+(\s|$)')
+    THEN 'the run-length code has a run of length 0'
     END;
 
 CREATE OR REPLACE TEMP MACRO relative_run_fault(code, pixels) AS coalesce(run_fault(code), CASE

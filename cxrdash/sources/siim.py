@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from cxrdash.images.rle import RELATIVE
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
 from cxrdash.sources.claims import answer_forms, film_stem, is_repeat, largest_first, nearest_table
@@ -15,7 +16,6 @@ from cxrdash.sources.runs import define_run_checks
 from cxrdash.sources.staging import Intake
 
 FIELDS: Fields = {"image_id": ("ImageId",), "code": ("EncodedPixels",)}
-CONVENTION = "gap length, relative, from 0, column-major"
 SIDE = 1024
 FORM = re.compile(r"submission", re.I)
 UID = re.compile(r"\d+(\.\d+){3,}")
@@ -127,7 +127,7 @@ def _stage_masks(intake: Intake, path: Path) -> None:
     intake.set_aside_rows(file, "siim_faults")
     intake.con.execute(KEPT, {"file": file})
     images = intake.count(IMAGES, file=file, side=SIDE)
-    masks = intake.count(MASKS, side=SIDE, convention=CONVENTION)
+    masks = intake.count(MASKS, side=SIDE, convention=RELATIVE)
     records = intake.staged.files[file].records
     intake.note(f"{path.name}: {records:,} rows are {images:,} images and {masks:,} masks; masks of one image are one.")
 

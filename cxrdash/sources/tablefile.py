@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _first_record(block: bytes) -> tuple[str, ...]:
     except UnicodeDecodeError:
         text = block.decode("cp1252", errors="replace")
     try:
-        return tuple(next(csv.reader(text.splitlines(keepends=True), strict=True), ()))
+        return tuple(next(csv.reader(io.StringIO(text, newline=""), strict=True), ()))
     except csv.Error:
         return ()
 

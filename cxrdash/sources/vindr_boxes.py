@@ -85,7 +85,7 @@ BOX_FAULTS = """
 CREATE OR REPLACE TEMP VIEW vindr_box_faults AS
 SELECT record, CASE
     WHEN image_id NOT IN (SELECT image_id FROM staged_images)
-    THEN {'column_name': 'image_id', 'value': image_id, 'reason': 'the image is not in the label tables'}
+    THEN {'column_name': 'image_id', 'value': image_id, 'reason': 'the label tables have no usable row of this image'}
     WHEN box_fault IS NOT NULL
     THEN {'column_name': 'x_min,y_min,x_max,y_max', 'value': corners, 'reason': box_fault}
     END AS fault
@@ -119,7 +119,7 @@ SIZE_FAULTS = """
 CREATE OR REPLACE TEMP VIEW vindr_size_faults AS
 SELECT record, CASE
     WHEN image_id IS NULL OR image_id NOT IN (SELECT image_id FROM staged_images)
-    THEN {'column_name': 'image_id', 'value': image_id, 'reason': 'the image is not in the label tables'}
+    THEN {'column_name': 'image_id', 'value': image_id, 'reason': 'the label tables have no usable row of this image'}
     WHEN NOT coalesce(try_cast(height AS INTEGER) > 0 AND try_cast(width AS INTEGER) > 0, false)
     THEN {'column_name': 'dim0,dim1', 'value': concat_ws(',', height, width), 'reason': 'not a height and a width'}
     WHEN count(*) OVER (PARTITION BY image_id) > 1

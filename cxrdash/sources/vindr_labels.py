@@ -30,7 +30,7 @@ CELLS = """
 CREATE OR REPLACE TEMP TABLE vindr_cells AS
 SELECT record, finding, cell,
     CASE WHEN cell IN ('1', '1.0') THEN 'positive' WHEN cell IN ('0', '0.0') THEN 'negative' END AS state
-FROM (UNPIVOT INCLUDE NULLS vindr_labels ON COLUMNS(* EXCLUDE (record, image_id, reader)) INTO NAME finding VALUE cell)
+FROM vindr_labels UNPIVOT INCLUDE NULLS (cell FOR finding IN (COLUMNS(* EXCLUDE (record, image_id, reader))))
 WHERE NOT list_contains($absent::VARCHAR[], finding)
 """
 ROWS = """

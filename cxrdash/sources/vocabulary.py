@@ -14,8 +14,8 @@ LONGEST_LABEL = 120
 SHOWN_LABELS = 10
 ADD_LABELS = """
 INSERT INTO staged_labels
-SELECT labels, finding, 'positive' FROM (SELECT unnest($texts::VARCHAR[]) AS labels, unnest($findings::VARCHAR[]) AS finding)
-WHERE labels NOT IN (SELECT labels FROM staged_labels)
+WITH listed AS (SELECT unnest($texts::VARCHAR[]) AS labels, unnest($findings::VARCHAR[]) AS finding)
+SELECT labels, finding, 'positive' FROM listed WHERE labels NOT IN (SELECT labels FROM staged_labels)
 """
 
 
@@ -62,7 +62,7 @@ class Vocabulary:
         more = len(self._strange) - len(common)
         rest = f" and {more:,} more" if more else ""
         return (
-            f"Labels that are not in the published list, kept as findings without a parent "
+            f"Labels that the dataset's card does not list, kept as findings without a parent "
             f"({len(self._strange):,}; images in brackets): {listed}{rest}."
         )
 

@@ -14,8 +14,8 @@ from cxrdash.errors import CxrdashError
 from cxrdash.images.thumbnails import Thumbnail, large_png
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.draw import Draw, DrawnImage, details, film_path, searched
-from cxrdash.index.selection import select
-from cxrdash.labels.expression import all_of, format_expression
+from cxrdash.index.readings import parse_reading, reading_words
+from cxrdash.labels.expression import all_of, format_expression, parse
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors
 from cxrdash.ui.controls import Frame, example, show_fault
@@ -85,7 +85,10 @@ def _narrowed(now: Frame, typed: str) -> Cohort:
     try:
         cohort = cohort.narrow(doors.narrowing_from(query))
         narrowed = cohort.narrow(Cohort(labels=typed.strip()))
-        select(now.index, narrowed).expression  # noqa: B018
+        for labels in (typed, narrowed.labels):  # the text alone first: brackets around it could mend it
+            parse(labels, now.index.finding_names)
+        for reading in narrowed.readings:
+            parse_reading(reading, now.index.readers)
     except CxrdashError as fault:
         show_fault(fault)
         return cohort
@@ -99,7 +102,8 @@ def draw(now: Frame, asked: Asked) -> Draw:
 
 def sentence(cohort: Cohort, drawn: Draw) -> str:
     """Return the headline: how many of how many, of what."""
-    what = cohort.labels or "All images"
+    asked = ([cohort.labels] if cohort.labels else []) + [reading_words(reading) for reading in cohort.readings]
+    what = ", ".join(asked) or "All images"
     frame = plural(drawn.of, drawn.frame[:-1])
     more = f" ({plural(drawn.images, 'image')})" if drawn.frame == "patients" else ""
     return f"{what}: {len(drawn.films)} random images of {frame}{more}"

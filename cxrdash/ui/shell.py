@@ -52,6 +52,9 @@ PAGES = {
     ),
     "test_set": PageEntry("Test set", ":material/rule:", "Suitability", "Is the test part large enough?"),
     "cooccurrence": PageEntry("Co-occurrence", ":material/grid_on:", "Labels", "Which labels travel together?"),
+    "second_opinion": PageEntry(
+        "Second opinion", ":material/compare:", "Labels", "How often does another reader disagree?"
+    ),
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
 }
 

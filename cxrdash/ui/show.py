@@ -64,7 +64,10 @@ def chart(
 
 
 COUNT_LIKE = ("effective_n", "expected", "age_years")
-SHARES = ("share_", "rate", "low", "high", "conditional")
+SHARES = (
+    "share_", "rate", "low", "high", "conditional", "ppv", "sensitivity", "agreement", "positive_agreement",
+    "negative_agreement", "prevalence", "shared_rate", "peers_rate",
+)  # fmt: skip
 
 
 def table(frame: pd.DataFrame, *, key: str, columns: dict[str, str], height: int | Literal["auto"] = "auto") -> None:
@@ -125,7 +128,7 @@ def _copies(frame: Frame, name: str, options: dict[str, Any]) -> None:
     st.caption("Python")
     st.code(python(frame, name, options), language="python", wrap_lines=True)
     if statistic.sql:
-        st.caption("SQL for `cxrdash query` (the counts behind the table)")
+        st.caption("SQL for `cxrdash query` (the counts behind the table, by image)")
         st.code(sql(frame, name), language="sql", wrap_lines=True)
     st.caption("Link")
     st.code(st.context.url or "", language=None, wrap_lines=True)

@@ -22,11 +22,7 @@ def units_of(dataset: Invented, unit: str, table: pd.DataFrame | None = None) ->
     if unit == "image":
         return images
     known = images[images[f"{unit}_id"].notna()]
-    return (
-        known.groupby(f"{unit}_id")
-        .agg({"patient_id": "first"} | dict.fromkeys(dataset.findings, "max"))
-        .copy()
-    )
+    return known.groupby(f"{unit}_id").agg({"patient_id": "first"} | dict.fromkeys(dataset.findings, "max")).copy()
 
 
 def age_band(age: float | None) -> str:
@@ -37,9 +33,7 @@ def age_band(age: float | None) -> str:
 
 def marked(dataset: Invented) -> pd.DataFrame:
     """The images with their age band."""
-    return dataset.table.assign(
-        age_band=[age_band(age) for age in pd.to_numeric(dataset.images["age_years"])]
-    )
+    return dataset.table.assign(age_band=[age_band(age) for age in pd.to_numeric(dataset.images["age_years"])])
 
 
 def parts(states: pd.Series, policy: Policy) -> tuple[pd.Series, pd.Series]:
@@ -65,9 +59,7 @@ def pair_table(
         is_a, counts_a = parts(units[one], policy)
         is_b, counts_b = parts(units[other], policy)
         known = counts_a & counts_b
-        rows.append(
-            (one, other, *(int(mask.sum()) for mask in (is_a & is_b, is_a & known, is_b & known, known)))
-        )
+        rows.append((one, other, *(int(mask.sum()) for mask in (is_a & is_b, is_a & known, is_b & known, known))))
     return rows
 
 
@@ -76,9 +68,7 @@ def combinations(units: pd.DataFrame, findings: Sequence[str], policy: Policy) -
     counts: dict[tuple[str, ...], int] = {}
     for states in units[list(findings)].to_numpy():
         found = tuple(
-            name
-            for name, state in zip(findings, states, strict=True)
-            if State(int(state)) in policy.positive_states
+            name for name, state in zip(findings, states, strict=True) if State(int(state)) in policy.positive_states
         )
         counts[found] = counts.get(found, 0) + 1
     return counts

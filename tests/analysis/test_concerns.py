@@ -27,9 +27,7 @@ def nih(folder: Path, rows: list[str], **lists: list[str]) -> Index:
 
 @pytest.mark.parametrize(("others", "severity", "share"), [(5, "warning", "68.8%"), (60, "note", "15.5%")])
 def test_repeat_imaging(tmp_path: Path, others: int, severity: str, share: str) -> None:
-    rows = [nih_row(1, number) for number in range(11)] + [
-        nih_row(patient) for patient in range(2, others + 2)
-    ]
+    rows = [nih_row(1, number) for number in range(11)] + [nih_row(patient) for patient in range(2, others + 2)]
     assert said(nih(tmp_path, rows), "patients") == [
         (
             severity,
@@ -85,9 +83,7 @@ def test_rows_and_values_set_aside_and_counts_that_differ(tmp_path: Path) -> Non
 def test_missing_films_are_counted_in_the_cohort(tmp_path: Path) -> None:
     index = nih(tmp_path, [nih_row(1), nih_row(2, view="AP")])
     assert said(index, "gallery") == [("note", "2 of 2 images have no file on this disk.")]
-    assert said(index, "gallery", Cohort(views=("AP",))) == [
-        ("note", "1 of 1 images have no file on this disk.")
-    ]
+    assert said(index, "gallery", Cohort(views=("AP",))) == [("note", "1 of 1 images have no file on this disk.")]
 
 
 @pytest.mark.parametrize(("uncertain", "is_said"), [(3, False), (4, True)])

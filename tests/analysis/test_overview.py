@@ -97,7 +97,5 @@ def test_nih_boxes_and_sizes(real_nih: Index, golden: dict[str, Any]) -> None:
     ]
     sizes = "SELECT width, height, count(*) AS n FROM images GROUP BY ALL ORDER BY n DESC LIMIT 6"
     assert [list(row) for row in real_nih.rows(sizes)] == golden["nih.size_top"]
-    both = (
-        "SELECT count(*) FROM (SELECT patient FROM images GROUP BY patient HAVING count(DISTINCT view) = 2)"
-    )
+    both = "SELECT count(*) FROM (SELECT patient FROM images GROUP BY patient HAVING count(DISTINCT view) = 2)"
     assert real_nih.rows(both) == [(golden["nih.patients_with_both_views"],)]

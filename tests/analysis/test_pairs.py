@@ -46,9 +46,7 @@ def test_pairs_counted_by_hand(six: Index) -> None:
 def test_pairs_come_in_card_order_and_both_ways(six: Index) -> None:
     table = analysis.pair_counts(six)
     names = six.finding_names
-    assert list(zip(table["finding_a"], table["finding_b"], strict=True)) == [
-        (a, b) for a in names for b in names
-    ]
+    assert list(zip(table["finding_a"], table["finding_b"], strict=True)) == [(a, b) for a in names for b in names]
     matrix = table["both"].to_numpy().reshape(15, 15)
     assert (matrix == matrix.T).all()
 
@@ -141,9 +139,7 @@ def test_nih_pairs_d4_1_and_d4_2(real_nih: Index) -> None:
     assert effusion[["lift", "odds_ratio"]].tolist() == pytest.approx([2.385, 3.564], abs=5e-4)
     pneumothorax = table.loc[("Pneumothorax", "Emphysema")]
     assert pneumothorax[["a", "b", "both"]].tolist() == [5_302, 2_516, 747]
-    assert pneumothorax[["conditional", "jaccard", "phi"]].tolist() == pytest.approx(
-        [0.1409, 0.1056, 0.1782], abs=5e-5
-    )
+    assert pneumothorax[["conditional", "jaccard", "phi"]].tolist() == pytest.approx([0.1409, 0.1056, 0.1782], abs=5e-5)
     assert pneumothorax[["lift", "odds_ratio"]].tolist() == pytest.approx([6.278, 9.739], abs=5e-4)
 
 
@@ -156,22 +152,15 @@ def test_nih_combinations_d4_10(real_nih: Index, golden: dict[str, Any]) -> None
     alone = {key.split(".")[-1]: count for key, count in golden.items() if key.startswith("nih.alone.")}
     single = table[table["findings"].map(len) == 1]
     assert dict(zip(single["combination"], single["count"], strict=True)) == alone
-    sizes = (
-        table["count"].groupby(table["findings"].map(lambda found: len(set(found) - {"No Finding"}))).sum()
-    )
-    expected = {
-        int(key.split(".")[-1]): n for key, n in golden.items() if key.startswith("nih.labels_per_image.")
-    }
+    sizes = table["count"].groupby(table["findings"].map(lambda found: len(set(found) - {"No Finding"}))).sum()
+    expected = {int(key.split(".")[-1]): n for key, n in golden.items() if key.startswith("nih.labels_per_image.")}
     assert sizes.to_dict() == expected
 
 
 @pytest.mark.real_data
 def test_nih_infiltration_with_consolidation_or_pneumonia(real_nih: Index, golden: dict[str, Any]) -> None:
     cohort = Cohort(labels="Infiltration AND (Consolidation OR Pneumonia)")
-    assert (
-        select(real_nih, cohort).counts["images"]
-        == golden["nih.infiltration_with_consolidation_or_pneumonia"]
-    )
+    assert select(real_nih, cohort).counts["images"] == golden["nih.infiltration_with_consolidation_or_pneumonia"]
     assert select(real_nih, Cohort(labels="Effusion AND Infiltration")).counts["images"] == 4_000
 
 
@@ -181,8 +170,6 @@ def test_the_first_combinations_of_a_tie_do_not_depend_on_the_order_of_rows(tmp_
     for number, order in enumerate((texts, texts[::-1])):
         rows = [nih_row(texts.index(labels), 0, labels) for labels in order]
         tables.append(
-            analysis.label_combinations(
-                indexed(write_nih(tmp_path / f"{number}" / "nih", rows), "nih"), top=2
-            )
+            analysis.label_combinations(indexed(write_nih(tmp_path / f"{number}" / "nih", rows), "nih"), top=2)
         )
     assert tables[0]["combination"].tolist() == tables[1]["combination"].tolist()

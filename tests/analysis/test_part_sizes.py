@@ -53,10 +53,7 @@ def test_widths_are_those_of_t3_1_and_t3_2_at_the_number_of_patients(parted: Ind
     low, high = mass["low"], mass["high"]
     assert mass["half_width"] == pytest.approx((high - low) / 2)
     assert (
-        row_of(analysis.test_sizes(parted, sensitivity=0.5, half_width=0.1), "Mass", "test")[
-            "positives_needed"
-        ]
-        == 93
+        row_of(analysis.test_sizes(parted, sensitivity=0.5, half_width=0.1), "Mass", "test")["positives_needed"] == 93
     )
     hernia = row_of(analysis.test_sizes(parted), "Hernia", "test")
     assert np.isnan([hernia["low"], hernia["high"], hernia["half_width"], hernia["auc_low"]]).all()

@@ -148,9 +148,7 @@ def test_nih_histogram(real_nih: Index, golden: dict[str, Any]) -> None:
     for key, patients in golden.items():
         if key.startswith("nih.images_per_patient_histogram."):
             low, _, high = key.rsplit(".", 1)[1].replace("+", "-1000").partition("-")
-            assert (
-                table.loc[table["images"].between(int(low), int(high or low)), "patients"].sum() == patients
-            )
+            assert table.loc[table["images"].between(int(low), int(high or low)), "patients"].sum() == patients
 
 
 @pytest.mark.real_data
@@ -161,9 +159,7 @@ def test_d0_3_d1_1_and_d1_6(real_nih: Index) -> None:
     assert (row["share_of_patients"], row["share_of_images"]) == pytest.approx((0.0722, 0.4501), abs=5e-5)
     summary = analysis.concentration_summary(real_nih).iloc[0]
     assert (summary["patients_with_one"], summary["most"]) == (17_503, 184)
-    assert (summary["gini"], summary["if_repeats_added_nothing"]) == pytest.approx(
-        (0.598496, 6178.26), rel=1e-6
-    )
+    assert (summary["gini"], summary["if_repeats_added_nothing"]) == pytest.approx((0.598496, 6178.26), rel=1e-6)
 
 
 @pytest.mark.real_data

@@ -92,9 +92,7 @@ def test_a_finding_that_never_counts_has_no_rate(thousand: Index) -> None:
     assert np.isnan([row["rate"], row["low"], row["high"]]).all()
 
 
-def expected_table(
-    dataset: Invented, policy: Policy, unit: str, images: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def expected_table(dataset: Invented, policy: Policy, unit: str, images: pd.DataFrame | None = None) -> pd.DataFrame:
     units = brute.units_of(dataset, unit, images)
     rows = []
     for finding in dataset.findings:
@@ -145,9 +143,7 @@ def test_sums_over_patients_are_those_of_a_group_by_patient(
             for name in ("patients", "units", "positives", "sum_x2", "sum_xm", "sum_m2"):
                 assert getattr(found.sums, name)[at, column] == getattr(by_hand, name)
             positive, counted = brute.parts(inside[finding], policy)
-            assert (
-                found.negative_patients[at, column] == inside.loc[counted & ~positive, "patient_id"].nunique()
-            )
+            assert found.negative_patients[at, column] == inside.loc[counted & ~positive, "patient_id"].nunique()
 
 
 @pytest.mark.parametrize("by", ["split", "view", "sex", "age_band"])
@@ -158,9 +154,7 @@ def test_prevalence_by_an_attribute_is_that_of_each_level(invented: Pair, by: st
     assert sorted(found[by].unique()) == sorted(images[by].unique())
     for level, rows in found.groupby(by):
         expected = expected_table(invented.dataset, Policy("U-Ones"), unit, images[images[by] == level])
-        pd.testing.assert_frame_equal(
-            rows[expected.columns].reset_index(drop=True), expected, check_dtype=False
-        )
+        pd.testing.assert_frame_equal(rows[expected.columns].reset_index(drop=True), expected, check_dtype=False)
 
 
 def test_every_policy_side_by_side_is_each_policy_alone(invented: Pair) -> None:
@@ -215,9 +209,7 @@ def test_nih_labels(real_nih: Index, golden: dict[str, Any]) -> None:
     table = analysis.prevalence(real_nih).set_index("finding")
     assert table["positive"].to_dict() == values(golden, "label_images")
     assert table["positive_patients"].to_dict() == values(golden, "label_patients")
-    assert (100 * table["rate"]).to_dict() == pytest.approx(
-        values(golden, "label_prevalence_pct"), abs=5.1e-7
-    )
+    assert (100 * table["rate"]).to_dict() == pytest.approx(values(golden, "label_prevalence_pct"), abs=5.1e-7)
     assert (table["positive"] + table["negative"] == 112_120).all()
 
 
@@ -225,9 +217,7 @@ def test_nih_labels(real_nih: Index, golden: dict[str, Any]) -> None:
 @pytest.mark.parametrize("by", ["view", "sex"])
 def test_nih_labels_by_view_and_sex(real_nih: Index, golden: dict[str, Any], by: str) -> None:
     table = analysis.prevalence_by(real_nih, by=by)
-    found = {
-        f"{row.finding}.{getattr(row, by)}": [row.positive, 100 * row.rate] for row in table.itertuples()
-    }
+    found = {f"{row.finding}.{getattr(row, by)}": [row.positive, 100 * row.rate] for row in table.itertuples()}
     expected = values(golden, f"label_by_{by}")
     assert found.keys() == expected.keys()
     for key, pair in expected.items():

@@ -187,9 +187,7 @@ def check_parts(sql: pd.DataFrame, index: Index, name: str) -> None:
         "SELECT split, finding::VARCHAR AS finding, count(*) AS images FROM selected JOIN patterns USING (pattern)"
         " WHERE state = 'positive' AND patient IS NOT NULL GROUP BY ALL"
     )
-    assert {key: n for key, n in table.to_dict().items() if n} == from_sql(
-        known, "split", "finding", count="images"
-    )
+    assert {key: n for key, n in table.to_dict().items() if n} == from_sql(known, "split", "finding", count="images")
     assert set(zip(sql["split"], sql["finding"], strict=True)) >= set(
         zip(known["split"], known["finding"], strict=True)
     )
@@ -207,9 +205,7 @@ def check_combinations(sql: pd.DataFrame, index: Index, name: str) -> None:
     for findings, images in zip(sql["findings"], sql["images"], strict=True):
         key = frozenset(findings) if isinstance(findings, list | np.ndarray) else frozenset()
         found[key] = found.get(key, 0) + images
-    assert found == {
-        frozenset(findings): n for findings, n in zip(table["findings"], table["count"], strict=True)
-    }
+    assert found == {frozenset(findings): n for findings, n in zip(table["findings"], table["count"], strict=True)}
 
 
 def check_overview(sql: pd.DataFrame, index: Index, name: str) -> None:
@@ -231,9 +227,7 @@ def check_timeline(sql: pd.DataFrame, index: Index, name: str) -> None:
 
 
 CHECKS: dict[str, Callable[[pd.DataFrame, Index, str], None]] = {
-    **dict.fromkeys(
-        ["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes
-    ),
+    **dict.fromkeys(["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes),
     **dict.fromkeys(["prevalence", "prevalence_by", "prevalence_policies", "effective_size"], check_states),
     **dict.fromkeys(["test_sizes", "test_subgroups"], check_parts),
     "pair_counts": check_pairs,

@@ -22,7 +22,8 @@ SELECT image, patient, NULL, view, view, 'unknown', age::DOUBLE, NULL, NULL, NUL
 LABELS = """
 INSERT INTO staged_labels
 SELECT labels, unnest($findings::VARCHAR[]),
-       unnest(list_transform(string_split(labels, ''), lambda bit: CASE bit WHEN '1' THEN 'positive' ELSE 'negative' END))
+       unnest(list_transform(string_split(labels, ''),
+                             lambda bit: CASE bit WHEN '1' THEN 'positive' ELSE 'negative' END))
 FROM (SELECT DISTINCT labels FROM random_table)
 """
 

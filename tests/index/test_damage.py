@@ -68,9 +68,7 @@ def test_64_damaged_bytes_anywhere_give_the_message_or_the_right_numbers(
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.3, 0.5, 0.8, 0.9, 0.99, 0.999])
-def test_a_truncated_index_gives_the_message_or_the_right_numbers(
-    tmp_path: Path, whole: Path, share: float
-) -> None:
+def test_a_truncated_index_gives_the_message_or_the_right_numbers(tmp_path: Path, whole: Path, share: float) -> None:
     body = whole.read_bytes()
     path = tmp_path / "cut.duckdb"
     path.write_bytes(body[: int(len(body) * share)])
@@ -102,9 +100,7 @@ def altered(whole: Path, folder: Path, statement: str) -> Index:
 
 
 @pytest.mark.parametrize("version", [0, 99, '"1"'])
-def test_another_schema_version_asks_for_a_rebuild_of_the_folder(
-    tmp_path: Path, whole: Path, version: object
-) -> None:
+def test_another_schema_version_asks_for_a_rebuild_of_the_folder(tmp_path: Path, whole: Path, version: object) -> None:
     with pytest.raises(CxrdashError, match=r"built by another version of cxrdash \(schema ") as said:
         altered(whole, tmp_path, f"UPDATE meta SET value = '{version}' WHERE key = 'schema_version'")
     assert said.value.hint.startswith("Rebuild it: python -m cxrdash index ")
@@ -117,9 +113,7 @@ def test_an_index_without_its_facts_is_damaged(tmp_path: Path, whole: Path, stat
         altered(whole, tmp_path, statement)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"generation": "x"}', '{"generation": 1, "file": 2}', "\xff"]
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"generation": "x"}', '{"generation": 1, "file": 2}', "\xff"])
 def test_a_damaged_pointer_is_named(tmp_path: Path, text: str) -> None:
     folder = example_a(tmp_path / "nih")
     build(folder, "nih")

@@ -29,7 +29,7 @@ from tests.datasets import (
 )
 
 DATASET = invent(21, patients=30)
-SEEDS = 400
+SEEDS = 200
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +37,14 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     return DATASET.index(tmp_path_factory.mktemp("draw") / "invented")
 
 
-def drawn(
-    index: Index, n: int, seed: int, cohort: Cohort | None = None, *, one_per_patient: bool = True
-) -> list[str]:
-    return [
-        film.image_id
-        for film in draw(select(index, cohort), n, seed=seed, one_per_patient=one_per_patient).films
-    ]
+def drawn(index: Index, n: int, seed: int, cohort: Cohort | None = None, *, one_per_patient: bool = True) -> list[str]:
+    return [film.image_id for film in draw(select(index, cohort), n, seed=seed, one_per_patient=one_per_patient).films]
 
 
 def by_hand(index: Index, n: int, seed: int) -> list[str]:
     """The same draw from identifiers alone: patients by their residue, of each the image of least residue."""
     images: dict[str, list[str]] = {}
-    for image_id, patient_id in index.rows(
-        "SELECT image_id, patient_id FROM images WHERE patient_id IS NOT NULL"
-    ):
+    for image_id, patient_id in index.rows("SELECT image_id, patient_id FROM images WHERE patient_id IS NOT NULL"):
         images.setdefault(patient_id, []).append(image_id)
     people = sorted(images, key=lambda name: residue(name, seed))[:n]
     return [min(images[name], key=lambda image_id: residue(image_id, seed)) for name in people]
@@ -132,9 +125,7 @@ def test_every_patient_and_every_image_is_equally_likely(tmp_path: Path) -> None
     people = Counter(film.patient_id for film in first)
     assert chisquare([people[str(patient)] for patient in range(1, 9)]).pvalue > 0.001
     large = Cohort(patient="8")
-    images = Counter(
-        film.image for seed in range(SEEDS) for film in draw(select(index, large), 1, seed=seed).films
-    )
+    images = Counter(film.image for seed in range(SEEDS) for film in draw(select(index, large), 1, seed=seed).films)
     assert len(images) == 10
     assert chisquare(list(images.values())).pvalue > 0.001
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
 import random
@@ -59,7 +60,8 @@ while not (signs / "go").exists():
     time.sleep(0.001)
 times = []
 try:
-    generation = build_index(request, cache, progress=lambda share, step: times.append((share, time.monotonic()))).generation
+    note = lambda share, step: times.append((share, time.monotonic()))
+    generation = build_index(request, cache, progress=note).generation
     inside = [at for share, at in times if 0.1 <= share <= 0.97]
     print(json.dumps({"generation": generation, "from": inside[0], "to": inside[-1]}))
 except BuildRunning as running:
@@ -76,9 +78,7 @@ def folder(tmp_path: Path) -> Path:
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(path: Path) -> None:
@@ -91,9 +91,9 @@ def wait_for(path: Path) -> None:
 def assert_whole(cache: Cache) -> None:
     index = open_index("nih", cache)
     assert index.counts["images"] == PATIENTS
-    assert index.rows(
-        "SELECT count(*), sum(images) FROM images, (SELECT sum(images) AS images FROM patients)"
-    ) == [(PATIENTS, PATIENTS * PATIENTS)]
+    assert index.rows("SELECT count(*), sum(images) FROM images, (SELECT sum(images) AS images FROM patients)") == [
+        (PATIENTS, PATIENTS * PATIENTS)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -148,7 +148,7 @@ def test_of_eight_builds_at_once_one_at_a_time_wins(folder: Path) -> None:
     won = sorted((answer for answer in answers if "generation" in answer), key=lambda answer: answer["from"])
     lost = [answer["running"] for answer in answers if "running" in answer]
     assert won and lost and len(won) + len(lost) == 8
-    assert all(one["to"] <= other["from"] for one, other in zip(won, won[1:], strict=False))
+    assert all(one["to"] <= other["from"] for one, other in itertools.pairwise(won))
     pids = {builder.pid for builder in builders}
     assert all(any(f"(process {pid} on " in message for pid in pids) for message in lost)
     assert_whole(cache)
@@ -179,7 +179,7 @@ def test_a_full_disk_is_named_and_the_published_index_stays(small_disk: Path, fo
             build(folder, "nih", cache)
         except CxrdashError as full:
             assert full.message.startswith(f"The disk of {cache.root} is full (")
-            assert "The previous index is untouched" in full.hint
+            assert "The previous index is kept" in full.hint
             refused += 1
         ballast.unlink()
         assert_whole(cache)

@@ -112,9 +112,7 @@ def filtered(dataset: Invented, cohort: Cohort, expression: Expression | None) -
         return table
     table = table[table["patient_id"].notna()]
     if cohort.one_per_patient == "random":
-        table = table.assign(residue=[residue(name, cohort.seed) for name in table["image_id"]]).sort_values(
-            "residue"
-        )
+        table = table.assign(residue=[residue(name, cohort.seed) for name in table["image_id"]]).sort_values("residue")
     people = table.groupby("patient_id", sort=False)
     return people.tail(1) if cohort.one_per_patient == "last" else people.head(1)
 
@@ -129,7 +127,7 @@ def pasted(selection: Selection) -> int:
     return int(selection.index.guarded_query(sql, seconds=10, rows=1)[0].iloc[0, 0])
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(cohort=cohorts, expression=labels)
 def test_a_cohort_is_what_pandas_filters(index: Index, cohort: Cohort, expression: Expression | None) -> None:
     text = format_expression(expression) if expression else ""
@@ -187,9 +185,7 @@ def test_an_unknown_finding_is_refused_with_the_nearest(index: Index) -> None:
 
 def test_the_sentence_counts_what_is_chosen(index: Index) -> None:
     whole = index.counts
-    assert (
-        select(index).sentence() == f"all images, n = {whole['images']} images, {whole['patients']} patients"
-    )
+    assert select(index).sentence() == f"all images, n = {whole['images']} images, {whole['patients']} patients"
     n = select(index, Cohort(sexes=("F",))).counts
     assert select(index, Cohort(sexes=("F",))).sentence() == (
         f"images of women, n = {n['images']} of {whole['images']} images, {n['patients']} patients"
@@ -224,9 +220,7 @@ def test_labels_split_by_an_attribute_add_up_to_the_whole(index: Index) -> None:
 @pytest.mark.parametrize(
     ("unit", "message"), [("film", "'film' is not a unit"), ("study", "does not identify a study")]
 )
-def test_a_unit_that_is_not_there_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, unit: str, message: str
-) -> None:
+def test_a_unit_that_is_not_there_is_refused(tmp_path_factory: pytest.TempPathFactory, unit: str, message: str) -> None:
     index = invent(6, known_patients=False).index(tmp_path_factory.mktemp("nobody") / "invented")
     with pytest.raises(CxrdashError, match=message):
         require_unit(index, unit)

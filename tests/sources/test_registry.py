@@ -24,7 +24,7 @@ def refusal(folder: Path, wanted: str | None = None) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["nih", "chexpert"])
+@pytest.mark.parametrize("name", ["nih", "chexpert", "mimic", "padchest", "openi"])
 def test_a_dataset_is_recognised_by_its_columns(tmp_path: Path, name: str) -> None:
     for number, path in enumerate(sorted((INVENTED / name).glob("*.csv"))):
         shutil.copy(path, tmp_path / f"renamed {number}.csv")
@@ -41,11 +41,13 @@ def test_a_table_that_nothing_reads_is_named(tmp_path: Path) -> None:
     assert claim.notes == ("Tables that were not recognised and not read: BBox_List_2017.csv.",)
 
 
-def test_two_datasets_in_one_folder_are_a_question() -> None:
-    message = refusal(INVENTED)
+def test_two_datasets_in_one_folder_are_a_question(tmp_path: Path) -> None:
+    for name in ("nih", "chexpert"):
+        shutil.copytree(INVENTED / name, tmp_path / name)
+    message = refusal(tmp_path)
     assert "holds 2 datasets: nih and chexpert" in message
     assert "--source nih" in message and "chexpert: " in message and "train.csv" in message
-    source, _ = recognise(take_inventory(INVENTED), "chexpert")
+    source, _ = recognise(take_inventory(tmp_path), "chexpert")
     assert source.name == "chexpert"
 
 
@@ -88,7 +90,7 @@ def test_a_spoiled_table_is_told_how_to_mend_it(tmp_path: Path, dataset: str, na
     assert message in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["nih", "chexpert"])
+@pytest.mark.parametrize("name", ["nih", "chexpert", "mimic", "openi"])
 def test_a_card_is_complete(name: str) -> None:
     card = load_card(name)
     texts = (card.title, card.citation, card.licence, card.terms, card.label_provenance, card.negative_means)
@@ -101,8 +103,9 @@ def test_a_card_is_complete(name: str) -> None:
     assert source_named(name).card == card
 
 
-def test_the_chexpert_tree_is_the_published_one() -> None:
-    findings = {finding.name: finding for finding in load_card("chexpert").findings}
+@pytest.mark.parametrize("name", ["chexpert", "mimic"])
+def test_the_chexpert_tree_is_the_published_one(name: str) -> None:
+    findings = {finding.name: finding for finding in load_card(name).findings}
     assert {name: finding.parent for name, finding in findings.items() if finding.parent} == {
         "Cardiomegaly": "Enlarged Cardiomediastinum",
         "Lung Lesion": "Lung Opacity",

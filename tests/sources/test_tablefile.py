@@ -124,6 +124,10 @@ def test_nameless_empty_columns_at_the_end_are_dropped_with_a_note(read: Open) -
     assert read(b"a,,b\n1,,2\n")[1] == [("1", None, "2")]
 
 
+def test_the_row_index_that_pandas_writes_needs_no_name(read: Open) -> None:
+    assert read(b",a,b\n0,1,2\n1,3,4\n")[1] == [("0", "1", "2"), ("1", "3", "4")]
+
+
 REFUSALS = {
     "ragged": (b"a,b,c\n1,2,3\n4,5\n", r"t\.csv, line 3: 2 fields where 3 were expected; the value is '4'"),
     "too many": (b"a,b\n1,2\n4,5,6\n", r"t\.csv, line 3: 3 fields where 2 were expected"),
@@ -143,6 +147,7 @@ REFUSALS = {
     "blank first line": (b"\na,b\n1,2\n", r"t\.csv: line 1 is blank; the header stands on line 2"),
     "NUL bytes": (b"a,b\n1,2\n3,x\0y\n", r"t\.csv, line 3: holds NUL bytes; the value is 'x\\x00y'"),
     "value without a name": (b"a,,b\n1,,2\n3,x,4\n", r"t\.csv, line 3: 'x' stands in a column without a name"),
+    "text before the first name": (b",a,b\n0,1,2\nx,3,4\n", r"t\.csv, line 2: '0' stands in a column without a name"),
     "not any text": (b"a,b\n1,\x81\n", r"t\.csv, line 2: the text is neither UTF-8 nor Windows-1252"),
     "one enormous cell": (b"a,b\n1," + b"x" * (17 * 2**20) + b"\n", r"t\.csv, line 2: .*field larger"),
     "gzip as csv": (gzip.compress(GOOD), r"t\.csv is gzip-compressed (.|\n)*Rename it to t\.csv\.gz"),

@@ -36,7 +36,9 @@ def test_levels_narrow_together() -> None:
     )
 
 
-@pytest.mark.parametrize(("band", "ages"), [("0-17", (0, 17)), ("40-59", (40, 59)), ("75+", (75, OLDEST)), ("unknown", None)])
+@pytest.mark.parametrize(
+    ("band", "ages"), [("0-17", (0, 17)), ("40-59", (40, 59)), ("75+", (75, OLDEST)), ("unknown", None)]
+)
 def test_an_age_band_is_a_range_of_whole_years(band: str, ages: tuple[int, int] | None) -> None:
     assert doors.narrowing_of(doors.level("age_band", band)).ages == ages
 

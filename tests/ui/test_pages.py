@@ -101,6 +101,14 @@ def test_a_wrong_label_expression_names_the_place_and_the_nearest_finding(
     assert "Infiltration" in said
 
 
+def test_an_expression_that_only_brackets_would_mend_is_refused(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = app(small_cache, monkeypatch, "gallery", ds="films", labels="Mass", g_labels="Effusion) OR (Hernia")
+    assert not at.exception
+    assert at.error
+
+
 def test_a_link_to_a_dataset_that_is_not_here_says_so(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     at = app(small_cache, monkeypatch, "overview", ds="elsewhere")
     assert not at.exception

@@ -1,0 +1,143 @@
+"""Agreement of readers on yes or no: kappa, AC1, specific agreement (METHODS 5.7), and kappa's interval.
+
+Every image falls into one cell: for two readers both, only the first, only the second or neither said yes;
+for n readers alike in standing, 0 to n of them did. All measures follow from how many images each cell holds.
+Undefined is NaN, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cxrdash.analysis.intervals import LEVEL, ratio
+
+Array = NDArray[np.float64]
+BOTH, ONLY_FIRST, ONLY_SECOND, NEITHER = range(4)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Measures of one table of cells; each is NaN where it is undefined.
+
+    ``observed`` is the share of pairs of readings that agree, 0 to 1. ``kappa`` and ``ac1`` (-1 to 1)
+    set it against chance and are undefined where all readings say the same. ``positive`` and ``negative``
+    are the chance that, where one reader said yes (no), another did too; ``prevalence`` is the share of
+    yes among all readings. ``pull`` says per cell how far one image there moves kappa, times the number
+    of images (the influence of Hampel 1974).
+    """
+
+    observed: float
+    kappa: float
+    ac1: float
+    positive: float
+    negative: float
+    prevalence: float
+    pull: Array
+
+
+def two_readers(cells: ArrayLike) -> Agreement:
+    """Return the agreement of a first and a second reader from the counts (both, first, second, neither).
+
+    Kappa after Cohen 1960, whose chance keeps each reader's own share of yes; AC1 after Gwet 2008.
+    """
+    counts = np.asarray(cells, dtype=float)
+    images = counts.sum()
+    both, first, second, neither = counts
+    one, other = ratio(both + first, images), ratio(both + second, images)
+    chance = one * other + (1 - one) * (1 - other)
+    agrees, says_one, says_other = np.array([[1, 0, 0, 1], [1, 1, 0, 0], [1, 0, 1, 0]], dtype=float)
+    moves = (says_one - one) * (2 * other - 1) + (says_other - other) * (2 * one - 1)
+    observed = ratio(both + neither, images)
+    return _agreement(
+        observed,
+        (one + other) / 2,
+        (chance, _pull(agrees, float(observed), chance, moves)),
+        positive=ratio(2 * both, 2 * both + first + second),
+        negative=ratio(2 * neither, 2 * neither + first + second),
+    )
+
+
+def many_readers(cells: ArrayLike) -> Agreement:
+    """Return the agreement of n readers per image, whoever they are, from the counts of 0 to n yes.
+
+    ValueError below two readers. Kappa after Fleiss 1971, whose chance is the pooled share of yes; AC1
+    after Gwet 2008. Specific agreement as the share of pairs with one yes (no) whose other is too (Spitzer
+    and Fleiss 1974).
+    """
+    counts = np.asarray(cells, dtype=float)
+    readers = len(counts) - 1
+    if readers < 2:
+        raise ValueError("agreement needs at least two readers")
+    images, yes = counts.sum(), np.arange(readers + 1.0)
+    no = readers - yes
+    agrees = (yes * (yes - 1) + no * (no - 1)) / (readers * (readers - 1))
+    share = ratio(counts @ yes, images * readers)
+    chance = share**2 + (1 - share) ** 2
+    moves = (yes / readers - share) * (4 * share - 2)
+    observed = ratio(counts @ agrees, images)
+    return _agreement(
+        observed,
+        share,
+        (chance, _pull(agrees, float(observed), chance, moves)),
+        positive=ratio(counts @ (yes * (yes - 1)), counts @ yes * (readers - 1)),
+        negative=ratio(counts @ (no * (no - 1)), counts @ no * (readers - 1)),
+    )
+
+
+def _agreement(
+    observed: Array, share: Array, by_chance: tuple[Array, Array], *, positive: Array, negative: Array
+) -> Agreement:
+    chance, pull = by_chance
+    varied = 0 < share < 1
+    by_gwet = 2 * share * (1 - share)
+    return Agreement(
+        observed=float(observed),
+        kappa=float(ratio(observed - chance, 1 - chance)) if varied else float("nan"),
+        ac1=float(ratio(observed - by_gwet, 1 - by_gwet)) if varied else float("nan"),
+        positive=float(positive),
+        negative=float(negative),
+        prevalence=float(share),
+        pull=pull if varied else np.full(len(pull), np.nan),
+    )
+
+
+def _pull(agrees: Array, observed: float, chance: Array, moves: Array) -> Array:
+    # The differential of (o - c) / (1 - c), with `moves` that of the chance c.
+    left = 1 - chance
+    return np.asarray(ratio(agrees - observed, left) - ratio((1 - observed) * moves, left**2))
+
+
+def kappa_interval(clusters: ArrayLike, agreement: Agreement, *, level: float = LEVEL) -> tuple[float, float]:
+    """Return the interval (low, high) of kappa from counts of shape (patients, cells), cut to -1 to 1.
+
+    Linearised: the variance of a sum over patients of how far each moves kappa (METHODS 1.5), with t
+    quantiles. For one image per patient it is that of Fleiss, Cohen and Everitt (1969), times k / (k - 1).
+    NaN below two patients, where kappa is undefined, and where all readings agree: nothing is then seen
+    of the error.
+    """
+    from scipy.special import stdtrit
+
+    counts = np.asarray(clusters, dtype=float)
+    patients, images = len(counts), counts.sum()
+    if patients < 2 or agreement.kappa != agreement.kappa:
+        return float("nan"), float("nan")
+    moved = counts @ agreement.pull
+    error = np.sqrt(patients / (patients - 1) * np.square(moved).sum()) / images
+    step = float(stdtrit(patients - 1, 0.5 + level / 2) * error)
+    if not step > 0 or agreement.observed >= 1:
+        return float("nan"), float("nan")
+    return max(agreement.kappa - step, -1.0), min(agreement.kappa + step, 1.0)
+
+
+def by_cluster(cluster: ArrayLike, cell: ArrayLike, cells: int, images: ArrayLike | None = None) -> Array:
+    """Return how many images each cluster has in each cell: shape (clusters, cells).
+
+    ``cluster`` and ``cell`` are of shape (rows,), ``images`` how many images a row stands for (1 each).
+    """
+    _, place = np.unique(np.asarray(cluster), return_inverse=True)
+    clusters = int(place.max()) + 1 if len(place) else 0
+    found = np.bincount(place * cells + np.asarray(cell), images, minlength=clusters * cells)
+    return found.reshape(clusters, cells).astype(float)

@@ -1,0 +1,53 @@
+"""The benchmark runs and names every goal; no time is asserted, because machines and their load differ."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import made_data
+
+ROOT = Path(__file__).resolve().parents[2]
+VERDICT = re.compile(r"^(G\d) .* (met|missed)$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    command = [sys.executable, "-m", "tests.benchmarks.queries", "--images", "2000", "--worst-case"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_every_goal_has_a_verdict(printed: str) -> None:
+    assert {goal for goal, _ in VERDICT.findall(printed)} == {"G1", "G2", "G3", "G4", "G5", "G6", "G9"}
+
+
+def test_the_machine_and_the_data_are_named(printed: str) -> None:
+    assert re.search(r"^Machine: \d+ processors .*duckdb \d", printed, re.MULTILINE)
+    assert "2,000 images from" in printed
+
+
+def test_a_draw_is_the_same_after_a_rebuild_on_one_thread(printed: str) -> None:
+    assert re.search(r"same films after a rebuild, on one thread +yes", printed)
+
+
+def test_the_made_tables_have_the_rows_asked_for(tmp_path: Path) -> None:
+    nih = made_data.write_nih(tmp_path / "nih", 1_500, None)
+    chexpert = made_data.write_chexpert(tmp_path / "chexpert", 1_000)
+    assert len(nih.read_text(encoding="utf-8").splitlines()) == 1 + 1_500
+    paths = [line.split(",")[0] for line in chexpert.read_text(encoding="utf-8").splitlines()[1:]]
+    assert len(paths) == len(set(paths)) == 1_000
+
+
+def test_replicated_rows_are_of_new_patients(tmp_path: Path) -> None:
+    images = made_data.NIH_IMAGES + 100
+    lines = made_data.write_nih(tmp_path, images, None).read_text(encoding="utf-8").splitlines()[1:]
+    names = {line.split(",")[0] for line in lines}
+    patients = {line.split(",")[3] for line in lines}
+    assert len(names) == images
+    assert len(patients) > made_data.NIH_PATIENTS
