@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -134,17 +134,31 @@ COLUMNS = (
 )
 
 
+# Every reader boxes what that reader calls positive, about where the others do.
+INVENTED_BOXES = """
+WITH places AS (
+    SELECT *, hash(replace(image_id, 'copy ', ''), finding) AS place, hash(reader, finding) AS shift
+    FROM staged_readings WHERE state = 'positive')
+INSERT INTO staged_boxes
+SELECT image_id, finding, reader, place % 500 + shift % 80, place % 700 + shift % 60, 50 + place % 90, 60 + shift % 50,
+    'original'
+FROM places
+"""
+READING_COLUMNS = ("image_id", "reader", "finding", "state")
+
+
 @dataclass(frozen=True)
 class Invented:
     """A dataset as plain tables, for a second opinion that owes nothing to the index.
 
     ``images`` has the columns of COLUMNS but states, with None for unknown; ``states`` is int8 of shape
-    (images, findings).
+    (images, findings). ``readings`` has the columns of READING_COLUMNS, with state numbers; no row means blank.
     """
 
     findings: tuple[str, ...]
     images: pd.DataFrame
     states: np.ndarray
+    readings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(READING_COLUMNS), dtype=object))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -153,7 +167,9 @@ class Invented:
 
     def shuffled(self, seed: int) -> Invented:
         order = np.random.default_rng(seed).permutation(len(self.images))
-        return replace(self, images=self.images.iloc[order].reset_index(drop=True), states=self.states[order])
+        readings = self.readings.sample(frac=1, random_state=seed, ignore_index=True)
+        images = self.images.iloc[order].reset_index(drop=True)
+        return replace(self, images=images, states=self.states[order], readings=readings)
 
     def doubled(self) -> Invented:
         """The dataset and a copy of it whose patients are others."""
@@ -161,11 +177,18 @@ class Invented:
         for name in ("image_id", "patient_id", "study_id"):
             copy[name] = copy[name].map(lambda text: None if text is None else f"copy {text}")
         both = pd.concat([self.images, copy], ignore_index=True).astype(object)
-        return replace(self, images=both.where(both.notna(), None), states=np.vstack([self.states, self.states]))
+        readings = self.readings.assign(image_id="copy " + self.readings["image_id"].astype(str))
+        return replace(
+            self,
+            images=both.where(both.notna(), None),
+            states=np.vstack([self.states, self.states]),
+            readings=pd.concat([self.readings, readings], ignore_index=True),
+        )
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "findings.json").write_text(json.dumps(self.findings), encoding="utf-8")
+        (folder / "readings.json").write_text(json.dumps(self.readings.to_numpy().tolist()), encoding="utf-8")
         with (folder / "invented.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
@@ -205,7 +228,31 @@ def invent(
                 images.append((f"i{patient}.{study}.{film}", name, study_id, view, sex, age, split, place))
                 states.append(drawn if labels_per_study else rng.choice(5, size=len(findings), p=chances))
     table = pd.DataFrame(images, columns=list(COLUMNS[:-1])).astype(object)
-    return Invented(tuple(findings), table.where(table.notna(), None), np.array(states, dtype=np.int8))
+    drawn_states = np.array(states, dtype=np.int8)
+    readings = invent_readings(seed, tuple(findings), table["image_id"].tolist(), drawn_states)
+    return Invented(tuple(findings), table.where(table.notna(), None), drawn_states, readings)
+
+
+READERS = ("R1", "R2", "R10")
+
+
+def invent_readings(seed: int, findings: tuple[str, ...], images: list[str], states: np.ndarray) -> pd.DataFrame:
+    """What three readers said of two in three images each: half the dataset's state, half any; some say nothing.
+
+    The last finding is judged by the first reader alone, under a name that is no finding of the dataset.
+    """
+    rng = np.random.default_rng(1000 + seed)
+    rows = []
+    for at, image in enumerate(images):
+        for reader in READERS:
+            if rng.random() < 1 / 3:
+                continue
+            for place, finding in enumerate(findings):
+                last = place == len(findings) - 1
+                state = int(states[at, place]) if rng.random() < 0.5 else int(rng.integers(0, 5))
+                if state != State.BLANK and (not last or reader == READERS[0]):
+                    rows.append((image, reader, "Another thing" if last else finding, state))
+    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
 
 
 INVENTED_IMAGES = """
@@ -252,6 +299,10 @@ class InventedSource:
         intake.read(path, name="invented", fields={name: (name,) for name in COLUMNS}, recognised_as="invented")
         con.execute(INVENTED_IMAGES)
         con.execute(INVENTED_LABELS, {"names": names, "words": [state.label for state in State]})
+        said = json.loads((path.parent / "readings.json").read_text(encoding="utf-8"))
+        for image, reader, finding, state in said:
+            con.execute("INSERT INTO staged_readings VALUES (?, ?, ?, ?)", [image, reader, finding, State(state).label])
+        con.execute(INVENTED_BOXES)
         return intake.staged
 
 

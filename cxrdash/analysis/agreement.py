@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxrdash.analysis.agreement_measures import (
     BOTH,
@@ -19,11 +21,11 @@ from cxrdash.analysis.agreement_measures import (
 )
 from cxrdash.analysis.intervals import ClusterSums, clustered, ratio
 from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.said import Said, counted_and_yes, said
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
-from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,78 +33,26 @@ if TYPE_CHECKING:
 SUPPORT = ("by_1", "by_2", "by_3", "by_more")
 HIGH_AGREEMENT, LOW_KAPPA, FAR_APART = 0.85, 0.6, 0.2
 
-# What every reader said of every finding that reader judges, on the images of the cohort that the reader
-# read; no row means blank. A reader who contradicts himself counts by precedence, as a study does.
-_SAID = """
-read AS (SELECT DISTINCT image, reader FROM readings SEMI JOIN selected USING (image)),
+_STATEMENTS = """
+WITH read AS (SELECT DISTINCT image, reader FROM selected JOIN readings USING (image)),
 judged AS (SELECT DISTINCT reader, finding FROM readings),
-said AS (
-    SELECT image, reader, finding,
-           coalesce(max(list_position($words::VARCHAR[], state) - 1), $blank) AS state
+statements AS (
+    SELECT image, reader, finding, state IS NOT DISTINCT FROM 'positive' AS yes
     FROM read JOIN judged USING (reader) LEFT JOIN readings USING (image, reader, finding)
-    GROUP BY image, reader, finding),
-counted AS (
-    SELECT image, reader, finding, (state IN (SELECT unnest($positive)))::INTEGER AS yes
-    FROM said WHERE state IN (SELECT unnest($counted)))
-"""
-_TALLIES = f"""
-WITH {_SAID},
-tallies AS (
-    SELECT image, finding, count(*) AS readers, sum(yes) AS yes, arg_min(yes, reader) AS first_yes,
-           hash(min(reader), max(reader)) AS pair
-    FROM counted GROUP BY image, finding HAVING count(*) > 1)
-SELECT list_position($findings::VARCHAR[], finding) - 1 AS finding, readers::BIGINT AS readers, yes::BIGINT AS yes,
-       first_yes::BIGINT AS first_yes, CASE WHEN readers = 2 THEN pair ELSE 0 END AS pair,
-       coalesce(patient, -1 - image) AS cluster, count(*)::BIGINT AS images
-FROM tallies JOIN selected USING (image) GROUP BY ALL ORDER BY ALL
-"""
-_READER_FINDINGS = f"""
-WITH {_SAID},
-beside AS (
-    SELECT *, count(*) OVER others - 1 AS peers, sum(yes) OVER others - yes AS peers_yes FROM counted
-    WINDOW others AS (PARTITION BY image, finding)),
-per_patient AS (
-    SELECT reader, finding, coalesce(patient, -1 - image) AS cluster, count(*) AS m, sum(yes) AS x,
-           count(*) FILTER (WHERE peers > 0) AS shared, sum(yes) FILTER (WHERE peers > 0) AS shared_yes,
-           sum(peers_yes / peers) FILTER (WHERE peers > 0) AS expected
-    FROM beside JOIN selected USING (image) GROUP BY ALL)
-SELECT reader, finding, count(*)::DOUBLE AS patients, sum(m)::DOUBLE AS units, sum(x)::DOUBLE AS positives,
-       sum(x * x)::DOUBLE AS sum_x2, sum(x * m)::DOUBLE AS sum_xm, sum(m * m)::DOUBLE AS sum_m2,
-       sum(shared)::DOUBLE AS shared, coalesce(sum(shared_yes), 0)::DOUBLE AS shared_yes,
-       coalesce(sum(expected), 0)::DOUBLE AS expected
-FROM per_patient GROUP BY ALL
-"""
-_SQL = """
+    WHERE state IS DISTINCT FROM 'not_assessed')"""
+_SQL = f"""{_STATEMENTS}
 SELECT finding, readers, yes, count(*) AS images FROM (
-    SELECT image, finding, count(*) AS readers, count(*) FILTER (WHERE state = 'positive') AS yes
-    FROM selected JOIN readings USING (image) GROUP BY image, finding)
+    SELECT image, finding, count(*) AS readers, count(*) FILTER (WHERE yes) AS yes FROM statements GROUP BY ALL)
 WHERE readers > 1 GROUP BY ALL ORDER BY ALL
 """
-_READER_SQL = """
-SELECT reader, finding, count(*) AS images, count(*) FILTER (WHERE state = 'positive') AS positive
-FROM selected JOIN readings USING (image) GROUP BY ALL ORDER BY ALL
+_READER_SQL = f"""{_STATEMENTS}
+SELECT reader, finding, count(*) AS images, count(*) FILTER (WHERE yes) AS positive
+FROM statements GROUP BY ALL ORDER BY ALL
 """
+_METHOD = "METHODS 5.7; kappa's interval linearised by patient, METHODS 1.5"
 
 
-def judged_findings(index: Index) -> list[str]:
-    """Return the findings that any reader judged: the dataset's own in card order, then the others by name."""
-    judged = {finding for findings in index.readers.values() for finding in findings}
-    known = [name for name in index.finding_names if name in judged]
-    return known + sorted(judged - set(known))
-
-
-def _settings(policy: Policy) -> dict[str, Any]:
-    return {
-        "words": [state.label for state in sorted(State)],
-        "blank": int(State.BLANK),
-        "positive": [int(state) for state in policy.positive_states],
-        "counted": [int(state) for state in policy.denominator_states],
-    }
-
-
-@statistic(
-    "Agreement of several readers", method="METHODS 5.7; kappa's interval linearised by patient, METHODS 1.5", sql=_SQL
-)
+@statistic("Agreement of several readers", method=_METHOD, sql=_SQL)
 def agreement(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> pd.DataFrame:
     """One row per finding and number of readers per image (at least 2); only readers of the same image compare.
 
@@ -117,26 +67,46 @@ def agreement(index: Index, cohort: Cohort | None = None, *, policy: Policy | st
     """
     import pandas as pd
 
-    chosen, names = as_policy(policy), judged_findings(index)
-    found = select(index, cohort).arrays(_TALLIES, findings=names, **_settings(chosen))
-    rows = []
-    groups = sorted(set(zip(found["finding"].tolist(), found["readers"].tolist(), strict=True)))
-    for finding, readers in groups:
-        kept = (found["finding"] == finding) & (found["readers"] == readers)
-        group = {name: column[kept] for name, column in found.items()}
-        rows.append({"finding": names[finding], "readers": readers, **_row(group, readers), "policy": str(chosen)})
+    chosen, readings = as_policy(policy), said(select(index, cohort))
+    rows = [
+        {"finding": finding, **row, "policy": str(chosen)}
+        for at, finding in enumerate(readings.findings)
+        for row in _rows(readings, at, chosen)
+    ]
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
-def _row(group: dict[str, np.ndarray], readers: int) -> dict[str, Any]:
-    yes, images = group["yes"], group["images"]
-    support = np.bincount(yes, images, minlength=max(readers, 3) + 1).astype(np.int64)
+def _rows(readings: Said, finding: int, policy: Policy) -> Iterable[dict[str, Any]]:
+    """One row per number of readers of an image; of two readers, the first is the first in the index's order."""
+    counted, yes = counted_and_yes(readings.states[:, finding], policy)
+    yes = yes[counted]
+    image, reader, cluster = (part[counted] for part in (readings.image, readings.reader, readings.cluster))
+    if not len(image):
+        return
+    starts = np.flatnonzero(np.append(True, image[1:] != image[:-1]))
+    sizes = np.diff(np.append(starts, len(image)))
+    votes = np.add.reduceat(yes.astype(np.int64), starts)
+    for readers in np.unique(sizes[sizes > 1]).tolist():
+        kept = sizes == readers
+        first, last = starts[kept], starts[kept] + readers - 1
+        pairs = len(np.unique(reader[first])) == len(np.unique(reader[last])) == 1
+        yield _row(votes[kept], yes[first], cluster[first], (readers, readers == 2 and pairs))
+
+
+def _row(
+    votes: NDArray[np.int64], first: NDArray[np.bool_], cluster: NDArray[np.int64], kind: tuple[int, bool]
+) -> dict[str, Any]:
+    readers, same_two = kind
+    support = np.bincount(votes, minlength=max(readers, 3) + 1)
     positive = int(support[1:].sum())
     counts = dict(zip(SUPPORT, (*support[1:4].tolist(), int(support[4:].sum())), strict=True))
-    same_two = readers == 2 and len(np.unique(group["pair"])) == 1
-    measured, (low, high) = _measured(group, readers, same_two)
+    cell = np.select([votes == 2, (votes == 1) & first, votes == 1], [BOTH, ONLY_FIRST, ONLY_SECOND], NEITHER)
+    by_patient = by_cluster(cluster, cell, 4) if same_two else by_cluster(cluster, votes, readers + 1)
+    measured = (two_readers if same_two else many_readers)(by_patient.sum(axis=0))
+    low, high = kappa_interval(by_patient, measured)
     return {
-        "images": int(images.sum()),
+        "readers": readers,
+        "images": len(votes),
         "positive": positive,
         **counts,
         **{f"share_{name}": n / positive if positive else float("nan") for name, n in counts.items()},
@@ -153,28 +123,16 @@ def _row(group: dict[str, np.ndarray], readers: int) -> dict[str, Any]:
     }
 
 
-def _measured(group: dict[str, np.ndarray], readers: int, same_two: bool) -> tuple[Agreement, tuple[float, float]]:
-    yes, first = group["yes"], group["first_yes"] > 0
-    cell = np.select([yes == 2, (yes == 1) & first, yes == 1], [BOTH, ONLY_FIRST, ONLY_SECOND], NEITHER)
-    places, cells = (cell, 4) if same_two else (yes, readers + 1)
-    by_patient = by_cluster(group["cluster"], places, cells, group["images"])
-    measured = (two_readers if same_two else many_readers)(by_patient.sum(axis=0))
-    return measured, kappa_interval(by_patient, measured)
-
-
 def note(measured: Agreement) -> str:
     """Return what must be said beside these measures, '' for nothing."""
     if measured.kappa != measured.kappa:
         return "no variation: every reading says the same, kappa is undefined"
     if measured.observed >= 1:
         return "unanimous on every image: see how the file was made before calling this agreement"
-    if (
-        measured.observed >= HIGH_AGREEMENT
-        and measured.kappa < LOW_KAPPA
-        and measured.ac1 - measured.kappa > FAR_APART
-    ):
+    low = measured.kappa < LOW_KAPPA and measured.ac1 - measured.kappa > FAR_APART
+    if measured.observed >= HIGH_AGREEMENT and low:
         rare = "rare" if measured.prevalence < 0.5 else "nearly universal"
-        return f"{rare}: readers agree on most images by its rarity alone, so kappa is low (prevalence paradox)"
+        return f"{rare}, so readers agree on most images by that alone and kappa is low (prevalence paradox)"
     return ""
 
 
@@ -201,25 +159,64 @@ def reader_findings(index: Index, cohort: Cohort | None = None, *, policy: Polic
     """
     import pandas as pd
 
-    chosen = as_policy(policy)
-    found = select(index, cohort).table(_READER_FINDINGS, **_settings(chosen)).set_index(["reader", "finding"])
-    pairs = [(reader, finding) for reader, findings in index.readers.items() for finding in findings]
-    whole = pd.MultiIndex.from_tuples(pairs, names=["reader", "finding"]) if pairs else found.index[:0]
-    sums = {name: column.to_numpy(dtype=float) for name, column in found.reindex(whole, fill_value=0.0).items()}
-    rates = clustered(ClusterSums(*(sums[name] for name in ClusterSums.__dataclass_fields__)))
-    columns = {
-        "reader": [reader for reader, _ in pairs],
-        "finding": [finding for _, finding in pairs],
-        "images": sums["units"].astype(np.int64),
-        "positive": sums["positives"].astype(np.int64),
-        "rate": rates.rate,
-        "low": rates.low,
-        "high": rates.high,
-        "method": rates.method,
-        "shared": sums["shared"].astype(np.int64),
-        "shared_rate": ratio(sums["shared_yes"], sums["shared"]),
-        "peers_rate": ratio(sums["expected"], sums["shared"]),
-        "policy": str(chosen),
-    }
-    texts = dict.fromkeys(("reader", "finding", "method", "policy"), "str")
-    return pd.DataFrame(columns, index=range(len(pairs))).astype(texts)
+    chosen, readings = as_policy(policy), said(select(index, cohort))
+    frames = [
+        _reader_rows(readings, at, chosen).assign(finding=finding) for at, finding in enumerate(readings.findings)
+    ]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(_READER_COLUMNS))
+    pairs = pd.DataFrame(
+        [(reader, finding) for reader, findings in index.readers.items() for finding in findings],
+        columns=["reader", "finding"],
+    )
+    ordered = pairs.merge(whole, on=["reader", "finding"], how="left") if len(pairs) else whole
+    return ordered.assign(policy=str(chosen))[list(_READER_COLUMNS)].astype(_READER_COLUMNS)
+
+
+_READER_COLUMNS = {
+    "reader": "str", "finding": "str", "images": "int64", "positive": "int64", "rate": "float64", "low": "float64",
+    "high": "float64", "method": "str", "shared": "int64", "shared_rate": "float64", "peers_rate": "float64",
+    "policy": "str",
+}  # fmt: skip
+
+
+def _reader_rows(readings: Said, finding: int, policy: Policy) -> pd.DataFrame:
+    """The rows of one finding, for every reader (also those who never judge it)."""
+    import pandas as pd
+
+    counted, yes = counted_and_yes(readings.states[:, finding], policy)
+    _, place = np.unique(readings.image, return_inverse=True)
+    others = np.bincount(place, counted)[place] - counted if len(place) else np.zeros(0)
+    others_yes = np.bincount(place, yes)[place] - yes if len(place) else np.zeros(0)
+    shared = counted & (others > 0)
+
+    def total(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(readings.reader, values.astype(float), minlength=len(readings.readers))
+
+    found = clustered(_sums(readings, counted, yes))
+    return pd.DataFrame(
+        {
+            "reader": list(readings.readers),
+            "images": total(counted).astype(np.int64),
+            "positive": total(yes).astype(np.int64),
+            "rate": found.rate,
+            "low": found.low,
+            "high": found.high,
+            "method": found.method,
+            "shared": total(shared).astype(np.int64),
+            "shared_rate": ratio(total(shared & yes), total(shared)),
+            "peers_rate": ratio(total(np.where(shared, ratio(others_yes, others), 0)), total(shared)),
+        }
+    )
+
+
+def _sums(readings: Said, counted: NDArray[np.bool_], yes: NDArray[np.bool_]) -> ClusterSums:
+    """Sums over patients for each reader, of shape (readers,)."""
+    clusters = max(len(readings.known), 1)
+    key, place = np.unique(readings.reader * clusters + readings.cluster, return_inverse=True)
+    m, x = (np.bincount(place, values, minlength=len(key)).astype(float) for values in (counted, yes))
+    reader = key // clusters
+
+    def total(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(reader, values.astype(float), minlength=len(readings.readers))
+
+    return ClusterSums(total(m > 0), total(m), total(x), total(x * x), total(x * m), total(m * m))

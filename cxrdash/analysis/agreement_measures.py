@@ -132,12 +132,12 @@ def kappa_interval(clusters: ArrayLike, agreement: Agreement, *, level: float = 
     return max(agreement.kappa - step, -1.0), min(agreement.kappa + step, 1.0)
 
 
-def by_cluster(cluster: ArrayLike, cell: ArrayLike, cells: int, images: ArrayLike | None = None) -> Array:
+def by_cluster(cluster: ArrayLike, cell: ArrayLike, cells: int) -> Array:
     """Return how many images each cluster has in each cell: shape (clusters, cells).
 
-    ``cluster`` and ``cell`` are of shape (rows,), ``images`` how many images a row stands for (1 each).
+    ``cluster`` (any numbers) and ``cell`` (0 to ``cells`` - 1) have one entry per image.
     """
     _, place = np.unique(np.asarray(cluster), return_inverse=True)
     clusters = int(place.max()) + 1 if len(place) else 0
-    found = np.bincount(place * cells + np.asarray(cell), images, minlength=clusters * cells)
+    found = np.bincount(place * cells + np.asarray(cell), minlength=clusters * cells)
     return found.reshape(clusters, cells).astype(float)

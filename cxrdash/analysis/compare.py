@@ -13,6 +13,7 @@ from cxrdash.analysis.harmonised import (
     any_positive,
     beside,
     common_unit,
+    films,
     frontal,
     harmonised,
     readable,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 _COMPARED = {
     "dataset": "str", "shared": "str", "findings": "str", "relation": "str", "unit": "str", "positive": "Int64",
-    "of": "Int64", "rate": "float64", "low": "float64", "high": "float64", "method": "str", "policy": "str",
-    "labels": "str", "note": "str",
+    "of": "Int64", "rate": "float64", "low": "float64", "high": "float64", "method": "str", "films": "str",
+    "policy": "str", "labels": "str", "note": "str",
 }  # fmt: skip
 _DIFFERENCES = {
     "dataset_a": "str", "dataset_b": "str", "shared": "str", "relation": "str", "rate_a": "float64",
@@ -62,14 +63,16 @@ def compare(
     ``findings`` are the dataset's own labels that together stand for ``shared``; ``relation`` says how
     nearly (= ⊂ ⊃ ~). Where a dataset has no such label the relation is 'none' and the numbers are
     missing: that is not a prevalence of zero. ``positive``, ``of``, ``rate``, ``low`` and ``high`` are
-    those of ``prevalence`` under the policy; ``labels`` is the expression of the positive units. Frontal
-    films count, unless the cohort names views. ``others`` are open indexes or names of datasets in the
-    same cache; without any, all that are indexed there.
+    those of ``prevalence`` under the policy; ``labels`` is the expression of the positive units.
+    ``films`` says which count: frontal ones, unless the cohort names views or the dataset knows none.
+    ``others`` are open indexes or names of datasets in the same cache; without any, all indexed there.
     """
     indexes = beside(index, others)
     counted, chosen = common_unit(indexes, unit), as_policy(policy)
-    rows = [row for one in indexes for row in _rates(harmonised(one, frontal(cohort)), chosen, counted)]
-    return _typed(_with_gaps(rows, indexes, counted, chosen), _COMPARED)
+    rows = [row for one in indexes for row in _rates(harmonised(one, frontal(one, cohort)), chosen, counted)]
+    kinds = {one.dataset: films(one, cohort) for one in indexes}
+    ordered = _with_gaps(rows, indexes, counted, chosen)
+    return _typed([row | {"films": kinds[row["dataset"]]} for row in ordered], _COMPARED)
 
 
 def _rates(dataset: Harmonised, policy: Policy, unit: Unit) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cxrdash.analysis.clusters import Levels
 
 FRONTAL = ("PA", "AP", "AP_SUPINE", "FRONTAL_UNKNOWN")
-Others = Sequence["str | Index"]
+Others = Sequence["str | Index"] | str
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,35 @@ def readable(index: Index, cohort: Cohort) -> Selection:
     return selection
 
 
-def frontal(cohort: Cohort | None) -> Cohort:
-    """Return the cohort with its frontal films only; one that names views keeps those (METHODS 9.1)."""
+def frontal(index: Index, cohort: Cohort | None) -> Cohort:
+    """Return the cohort with its frontal films only (METHODS 9.1).
+
+    One that names views keeps those, and a dataset that names no view of any film keeps all films.
+    """
     known = cohort or Cohort()
-    return known if known.views else known.narrow(Cohort(views=FRONTAL))
+    return known if known.views or not _views_known(index) else known.narrow(Cohort(views=FRONTAL))
+
+
+def films(index: Index, cohort: Cohort | None) -> str:
+    """Return in words which films ``frontal`` keeps."""
+    if cohort is not None and cohort.views:
+        return "views of the cohort"
+    return "frontal" if _views_known(index) else "all, views unknown"
+
+
+def _views_known(index: Index) -> bool:
+    return any(view != "UNKNOWN" for view in index.levels("view"))
 
 
 def beside(index: Index, others: Others) -> list[Index]:
     """Return the dataset and the others, each once; without ``others``, every dataset of the same cache.
 
-    Raises CxrdashError for a name that is not indexed there.
+    ``others`` are open indexes, names, or one text of names separated by commas. Raises CxrdashError for a name that is not indexed there.
     """
     folder = Cache(index.path.parents[2])
     named = {index.dataset: index}
-    for other in others or generations.datasets(folder):
+    wanted = [name.strip() for name in others.split(",") if name.strip()] if isinstance(others, str) else others
+    for other in wanted or generations.datasets(folder):
         name = other if isinstance(other, str) else other.dataset
         if name not in named:
             named[name] = open_index(other, folder) if isinstance(other, str) else other

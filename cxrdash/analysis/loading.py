@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cxrdash.analysis.finding_tree import tree
 from cxrdash.analysis.recipes import FIRST_ROW, FRONTAL, Rule
 from cxrdash.index.selection import Selection, counted, modulus
 from cxrdash.labels.findings import Finding
@@ -230,11 +231,23 @@ def _normal_as_negative(rule: Rule, loaded: Loaded) -> np.ndarray:
     return np.where(kept, loaded.states, fallback).astype(np.int8)
 
 
+def _parents_filled(rule: Rule, loaded: Loaded) -> np.ndarray:
+    del rule
+    place = {finding.name: at for at, finding in enumerate(loaded.findings)}
+    states = loaded.states.copy()
+    for finding, _ in reversed(tree(loaded.findings)):
+        if finding.parent in place:
+            positive = states[:, place[finding.name]] == State.POSITIVE
+            states[positive, place[finding.parent]] = State.POSITIVE
+    return states
+
+
 _REWRITES: dict[str, Callable[[Rule, Loaded], np.ndarray]] = {
     "uncertain_to": lambda rule, loaded: _state_to(rule, loaded, (State.UNCERTAIN,)),
     "blank_to": lambda rule, loaded: _state_to(rule, loaded, (State.BLANK,)),
     "no_finding_zeroes": _zeroed,
     "normal_as_negative": _normal_as_negative,
+    "fill_parents": _parents_filled,
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxrdash.analysis.finding_tree import tree
 from cxrdash.analysis.mutual_information import information
 from cxrdash.analysis.pairs import pair_counts
 from cxrdash.analysis.prevalence import default_unit
@@ -60,7 +61,7 @@ def hierarchy(index: Index, cohort: Cohort | None = None, *, unit: Unit | None =
     1 for the child of a root. Of patients the states of different dates are mixed.
     """
     counted = _Counted.of(select(index, cohort), unit or default_unit(index))
-    return _typed([_against_parent(counted, finding, level) for finding, level in _tree(index.findings)], _HIERARCHY)
+    return _typed([_against_parent(counted, finding, level) for finding, level in tree(index.findings)], _HIERARCHY)
 
 
 @statistic("Contradictions between labels", method="METHODS 4.4; contradiction and incomplete are never added")
@@ -148,21 +149,6 @@ def _typed(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFr
     return pd.DataFrame(list(rows), columns=list(columns)).astype(columns)
 
 
-def _tree(findings: Sequence[Finding]) -> list[tuple[Finding, int]]:
-    """Return the findings that have a parent with their level, each after its parent, otherwise in card order."""
-    names = {finding.name for finding in findings}
-    roots = dict.fromkeys(f.parent for f in findings if f.parent and f.parent not in names)
-    roots |= dict.fromkeys(finding.name for finding in findings if finding.parent is None)
-    ordered: list[tuple[Finding, int]] = []
-    waiting = [(root, 0) for root in reversed(roots)]
-    while waiting:
-        parent, level = waiting.pop()
-        children = [finding for finding in findings if finding.parent == parent]
-        waiting += [(child.name, level + 1) for child in reversed(children)]
-        ordered += [(finding, level) for finding in findings if finding.name == parent and finding.parent]
-    return ordered
-
-
 def _against_parent(counted: _Counted, finding: Finding, level: int) -> dict[str, Any]:
     child = counted.has(finding.name)
     parent = str(finding.parent)
@@ -190,7 +176,7 @@ def _row(
 def _parent_rules(counted: _Counted) -> Iterator[dict[str, Any]]:
     said = (("parent_negative", "contradiction", State.NEGATIVE), ("parent_blank", "incomplete", State.BLANK))
     for kind, verdict, state in said:
-        for finding, _ in _tree(counted.findings):
+        for finding, _ in tree(counted.findings):
             child, parent = counted.has(finding.name), str(finding.parent)
             broken = child & counted.has(parent, state)
             rule = f"{finding.name} positive, its parent {parent} {state.label}"

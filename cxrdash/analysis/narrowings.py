@@ -6,15 +6,17 @@ filter after that rule has no cohort, nor has one that reads labels which an ear
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from cxrdash.analysis.finding_tree import below
 from cxrdash.analysis.recipes import FRONTAL, Recipe, Rule
 from cxrdash.index.cohort import OLDEST, Cohort
 from cxrdash.index.store import Index
 from cxrdash.labels.expression import MOST_CHARACTERS, And, Atom, Expression, Not, Or, exactly, format_expression
 from cxrdash.labels.states import State
 
-RELABELS = ("uncertain_to", "blank_to", "no_finding_zeroes", "normal_as_negative", "substring_labels", "any_reader")
+RELABELS = (
+    "uncertain_to", "blank_to", "no_finding_zeroes", "normal_as_negative", "fill_parents", "substring_labels",
+    "any_reader",
+)  # fmt: skip
 SPEAKS = (State.POSITIVE, State.UNCERTAIN, State.NEGATIVE)
 
 
@@ -44,6 +46,8 @@ def changes_labels(rule: Rule) -> bool:
 
 def changed_labels(rule: Rule, index: Index, finding: str) -> dict[str, str]:
     """Return, per state that the rule gives, the expression for images whose label of a finding it changes."""
+    if rule.kind == "fill_parents":
+        return _filled(finding, index)
     normal = next((f.name for f in index.findings if f.kind == "normal"), "")
     if rule.kind in ("uncertain_to", "blank_to"):
         state = State.UNCERTAIN if rule.kind == "uncertain_to" else State.BLANK
@@ -56,6 +60,36 @@ def changed_labels(rule: Rule, index: Index, finding: str) -> dict[str, str]:
     silent: Expression = And((Atom(normal), Not(Atom(finding)), denied))
     hidden = Or((Atom(finding, State.UNCERTAIN), Atom(finding, State.NEGATIVE)))
     return {"negative": format_expression(silent), "missing": format_expression(And((Not(Atom(normal)), hidden)))}
+
+
+def losses(recipe: Recipe, index: Index, cohort: Cohort) -> list[Cohort | None]:
+    """Return what narrows ``cohort`` to the images that each rule takes away (none at the start); None as above."""
+    kept = narrowings(recipe, index, cohort)
+    found: list[Cohort | None] = [None]
+    for rule, before, after in zip(recipe.rules, kept, kept[1:], strict=False):
+        dropped = _complement(rule, index) if before and after and not before.one_per_patient else None
+        found.append(before.narrow(dropped) if before and dropped else None)
+    return found
+
+
+def _complement(rule: Rule, index: Index) -> Cohort | None:
+    """Return the images that a filter drops; None where a cohort cannot say it (unknown ages among them)."""
+    step = _narrowing(rule, index, relabelled=False)
+    if step is None or step.ages or step.one_per_patient:
+        return None
+    if step.labels:
+        return Cohort(labels=f"NOT ({step.labels})")
+    rest = {name: tuple(level for level in index.levels(name) if level not in kept) if kept else ()
+            for name, kept in (("view", step.views), ("sex", step.sexes), ("split", step.splits))}  # fmt: skip
+    return Cohort(views=rest["view"], sexes=rest["sex"], splits=rest["split"]) if any(rest.values()) else None
+
+
+def _filled(finding: str, index: Index) -> dict[str, str]:
+    children = [Atom(name) for name in below(finding, index.findings)]
+    if not children:
+        return {}
+    any_child: Expression = children[0] if len(children) == 1 else Or(tuple(children))
+    return {"positive": format_expression(And((Not(Atom(finding)), any_child)))}
 
 
 def _narrowing(rule: Rule, index: Index, *, relabelled: bool) -> Cohort | None:
@@ -94,4 +128,4 @@ def _labelled(rule: Rule, index: Index) -> Cohort | None:
         items = [item for name in findings if (item := exactly([name], findings)) is not None]
     text = format_expression(items[0] if len(items) == 1 else Or(tuple(items))) if items else ""
     # Half the limit leaves room for the cohort's own expression.
-    return replace(Cohort(), labels=text) if text and len(text) < MOST_CHARACTERS // 2 else None
+    return Cohort(labels=text) if text and len(text) < MOST_CHARACTERS // 2 else None

@@ -130,7 +130,7 @@ def mapping_losses(
     rows: list[dict[str, Any]] = []
     for one in indexes:
         readable(one, cohort or Cohort())
-        table = prevalence(one, frontal(cohort), policy=policy, unit=counted)
+        table = prevalence(one, frontal(one, cohort), policy=policy, unit=counted)
         for row in table.itertuples(index=False):
             facts = {
                 "dataset": one.dataset, "finding": row.finding, "unit": counted, "positive": row.counted,

@@ -118,6 +118,7 @@ KINDS: dict[str, Kind] = {
         {"state": ("negative", "missing"), "findings": []},
     ),
     "no_finding_zeroes": Kind(_zeroes, {"devices": False}),
+    "fill_parents": Kind("A parent becomes positive where a child is", {}),
     "normal_as_negative": Kind("Only No Finding makes a label negative; what is neither becomes missing", {}),
     "substring_labels": Kind(
         "A label is positive where its name occurs in the text of labels, else negative",

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxrdash.analysis.agreement_measures import (
     BOTH,
     NEITHER,
     ONLY_FIRST,
     ONLY_SECOND,
-    by_cluster,
     kappa_interval,
     two_readers,
 )
 from cxrdash.analysis.counterparts import Counterpart, any_of, counterpart
 from cxrdash.analysis.intervals import ClusterSums, clustered
 from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.said import Said, counted_and_yes, one_of, said
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import reading_text
@@ -45,26 +45,6 @@ FROM selected JOIN readings AS r USING (image) LEFT JOIN patterns AS p
   ON p.pattern = selected.pattern AND lower(p.finding::VARCHAR) = lower(r.finding)
 GROUP BY ALL ORDER BY ALL
 """
-_SAID = """
-SELECT image, pattern, coalesce(patient, -1 - image) AS cluster,
-       list_position($findings::VARCHAR[], finding) - 1 AS finding,
-       list_position($words::VARCHAR[], state) - 1 AS state
-FROM selected JOIN readings USING (image) WHERE reader = $reader
-"""
-_WORDS = [state.label for state in sorted(State)]
-
-
-@dataclass(frozen=True)
-class _Read:
-    """The images of the cohort that one reader read; arrays have one entry (or row) per image.
-
-    ``said`` is int8 of shape (images, findings of that reader) with labels.State values; ``cluster`` is
-    the patient, or the image itself where its patient is unknown.
-    """
-
-    said: np.ndarray
-    pattern: np.ndarray
-    cluster: np.ndarray
 
 
 @statistic("Labels against a second opinion", method=_METHOD, sql=_SQL)
@@ -95,57 +75,49 @@ def _readers(index: Index, reader: str) -> Iterable[str]:
 
 
 def _reader_rows(selection: Selection, reader: str, policy: Policy) -> Iterable[dict[str, Any]]:
-    findings = selection.index.readers[reader]
-    read = _read(selection, reader, findings)
-    own = selection.index.findings
-    for at, finding in enumerate(findings):
-        first = counterpart(reader, finding, own)
-        states = _first_states(selection.index, read.pattern, first)
+    readings = said(selection, reader)
+    place = {finding: at for at, finding in enumerate(readings.findings)}
+    for finding in selection.index.readers[reader]:
+        first = counterpart(reader, finding, selection.index.findings)
+        states = readings.states[:, place[finding]]
         yield {
             "reader": reader,
             "finding": finding,
             "first_finding": first.text,
             "match": first.match,
-            "positive": int(np.isin(read.said[:, at], sorted(policy.positive_states)).sum()),
-            **_compared(states, read.said[:, at], read.cluster, policy),
+            "positive": int(one_of(policy.positive_states)[states].sum()),
+            **_compared(_first_states(selection.index, readings.pattern, first), states, readings, policy),
             "independent": selection.index.meta["source"] not in MADE_FROM_READERS,
             "policy": str(policy),
         }
 
 
-def _read(selection: Selection, reader: str, findings: tuple[str, ...]) -> _Read:
-    found = selection.arrays(_SAID, reader=reader, findings=list(findings), words=_WORDS)
-    _, first, row = np.unique(found["image"], return_index=True, return_inverse=True)
-    said = np.full((len(first), len(findings)), State.BLANK, dtype=np.int8)
-    # A reader who contradicts himself counts by precedence, as a study with several images does.
-    np.maximum.at(said, (row, found["finding"]), found["state"].astype(np.int8))
-    return _Read(said, found["pattern"][first], found["cluster"][first])
-
-
-def _first_states(index: Index, pattern: np.ndarray, first: Counterpart) -> np.ndarray:
+def _first_states(index: Index, pattern: NDArray[np.int64], first: Counterpart) -> NDArray[np.int8]:
     """States of the counterpart per image: the strongest of its findings, not assessed where it has none."""
     if not first.names or not len(pattern):
         return np.full(len(pattern), State.NOT_ASSESSED, dtype=np.int8)
     place = {name: at for at, name in enumerate(index.finding_names)}
-    columns = [place[name] for name in first.names]
-    strongest: np.ndarray = index.dictionary[:, columns].max(axis=1)[pattern]
+    strongest: NDArray[np.int8] = index.dictionary[:, [place[name] for name in first.names]].max(axis=1)[pattern]
     return strongest
 
 
-def _compared(first: np.ndarray, second: np.ndarray, cluster: np.ndarray, policy: Policy) -> dict[str, Any]:
-    counted, positive = sorted(policy.denominator_states), sorted(policy.positive_states)
-    both_count = np.isin(first, counted) & np.isin(second, counted)
-    one, other = (np.isin(states[both_count], positive) for states in (first, second))
-    cell = np.select([one & other, one, other], [BOTH, ONLY_FIRST, ONLY_SECOND], NEITHER)
-    by_patient = by_cluster(cluster[both_count], cell, len(CELLS))
+def _compared(first: NDArray[np.int8], second: NDArray[np.int8], readings: Said, policy: Policy) -> dict[str, Any]:
+    (counted, one), (counts_too, other) = (counted_and_yes(states, policy) for states in (first, second))
+    compared = counted & counts_too
+    cell = np.select([one & other, one, other], [BOTH, ONLY_FIRST, ONLY_SECOND], NEITHER)[compared]
+    clusters = len(readings.known)
+    place = readings.cluster[compared] * len(CELLS) + cell
+    by_patient = np.bincount(place, minlength=clusters * len(CELLS)).reshape(clusters, len(CELLS)).astype(float)
+    present = by_patient.any(axis=1)
+    by_patient = by_patient[present]
     cells = by_patient.sum(axis=0)
     agreed = two_readers(cells)
     low, high = kappa_interval(by_patient, agreed)
     return {
         **dict(zip(CELLS, cells.astype(np.int64).tolist(), strict=True)),
         "of": int(cells.sum()),
-        "unmatched": int((~both_count).sum()),
-        "patients": int((np.unique(cluster[both_count]) >= 0).sum()),
+        "unmatched": int((~compared).sum()),
+        "patients": int((present & readings.known).sum()),
         **_rate("ppv", by_patient, (BOTH, ONLY_FIRST)),
         **_rate("sensitivity", by_patient, (BOTH, ONLY_SECOND)),
         "agreement": agreed.observed,
@@ -160,14 +132,13 @@ def _compared(first: np.ndarray, second: np.ndarray, cluster: np.ndarray, policy
     }
 
 
-def _rate(name: str, by_patient: np.ndarray, cells: tuple[int, int]) -> dict[str, Any]:
-    sums = ClusterSums.of_patients(by_patient[:, cells].sum(axis=1), by_patient[:, cells[0]])
-    found = clustered(sums)
-    method = {} if name != "ppv" else {"method": str(found.method)}
+def _rate(name: str, by_patient: NDArray[np.float64], cells: tuple[int, int]) -> dict[str, Any]:
+    found = clustered(ClusterSums.of_patients(by_patient[:, cells].sum(axis=1), by_patient[:, cells[0]]))
+    method = {"method": str(found.method)} if name == "ppv" else {}
     return {name: float(found.rate), f"{name}_low": float(found.low), f"{name}_high": float(found.high)} | method
 
 
-def _share(cells: np.ndarray, *counted: int) -> float:
+def _share(cells: NDArray[np.float64], *counted: int) -> float:
     whole = float(cells.sum())
     return float(cells[list(counted)].sum()) / whole if whole else float("nan")
 
@@ -201,8 +172,8 @@ def opinion_cohort(index: Index, reader: str, finding: str, cell: Cell, policy: 
     present = np.unique(index.dictionary[:, [place[name] for name in first.names]])
     labels = _said(first.names, cell in ("both", "only_first"), policy, {State(int(state)) for state in present})
     stated = {*index.reading_states[reader, finding], State.BLANK}
-    said = _said((finding,), cell in ("both", "only_second"), policy, stated)
-    return Cohort(labels=format_expression(labels), readings=(reading_text(reader, said),))
+    second = _said((finding,), cell in ("both", "only_second"), policy, stated)
+    return Cohort(labels=format_expression(labels), readings=(reading_text(reader, second),))
 
 
 def said_positive(finding: str, policy: Policy) -> str:

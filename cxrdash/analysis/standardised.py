@@ -54,7 +54,7 @@ _CELLS = {
 class Standard:
     """Whose mix of people every dataset is brought to.
 
-    ``population`` is common (all datasets pooled, over the cells that each of them fills), pooled (all
+    ``population`` is common (all datasets pooled, over the cells that each with ages and sexes fills), pooled (all
     cells of all datasets) or the name of one dataset. Cells are age bands by sex, and by view where
     ``views`` says so; units of unknown age or sex are in none.
     """
@@ -92,8 +92,9 @@ class Standard:
             chosen = units[self.population]
         else:
             chosen = counts.sum(axis=0)
+            known = counts[counts.any(axis=1)]  # a dataset without ages or sexes would leave no cell in common
             if self.population == "common":
-                chosen = np.where((counts > 0).all(axis=0), chosen, 0.0)
+                chosen = np.where((known > 0).all(axis=0), chosen, 0.0)
         return ratio(chosen, chosen.sum(), at_zero=0.0)
 
 
@@ -188,7 +189,7 @@ def standard_cells(
 def _tables(
     indexes: Sequence[Index], cohort: Cohort | None, policy: Policy, unit: Unit, standard: Standard
 ) -> list[_Strata]:
-    return [_Strata(harmonised(one, frontal(cohort)), policy, unit, standard) for one in indexes]
+    return [_Strata(harmonised(one, frontal(one, cohort)), policy, unit, standard) for one in indexes]
 
 
 @dataclass(frozen=True)

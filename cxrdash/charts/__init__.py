@@ -1,5 +1,7 @@
 """Figures from tidy tables: each function takes a DataFrame and a `Look` and only draws."""
 
+from cxrdash.charts.loaders import label_changes, recipe_waterfall
+from cxrdash.charts.logic import hierarchy_tree, redundancy_bars, rule_bars
 from cxrdash.charts.opinions import agreement_dots, opinion_bars, reader_heat, support_bars
 from cxrdash.charts.overview import age_histogram, share_bars
 from cxrdash.charts.pairs import combination_chart, pair_matrix
@@ -22,7 +24,9 @@ __all__ = [
     "combination_chart",
     "ecdf_chart",
     "export_config",
+    "hierarchy_tree",
     "images_per_patient_chart",
+    "label_changes",
     "level_dots",
     "lorenz_chart",
     "opinion_bars",
@@ -31,6 +35,9 @@ __all__ = [
     "policy_dots",
     "rate_intervals",
     "reader_heat",
+    "recipe_waterfall",
+    "redundancy_bars",
+    "rule_bars",
     "several_chart",
     "share_bars",
     "state_bars",

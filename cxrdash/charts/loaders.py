@@ -43,10 +43,10 @@ def recipe_waterfall(frame: pd.DataFrame, look: Look) -> go.Figure:
     _add_step(figure, frame, look, kept=True)
     if frame["images_lost"].sum() > 0:
         _add_step(figure, frame, look, kept=False)
-    figure.update_layout(barmode="stack", bargap=0.28, showlegend=True)
-    figure.update_yaxes(**name_axis(look, names, wrap=(48, 4)))
+    figure.update_layout(barmode="stack", bargap=0.45, showlegend=True)
+    figure.update_yaxes(**name_axis(look, names))
     right_texts(figure, look, [_step_text(row) for row in records(frame)])
-    figure.update_xaxes(**count_axis(look, "Images", highest(frame["images"] + frame["images_lost"])))
+    figure.update_xaxes(**count_axis(look, "Images", highest(frame["images"] + frame["images_lost"]), room=1.02))
     return figure
 
 
@@ -108,7 +108,7 @@ def label_changes(frame: pd.DataFrame, look: Look) -> go.Figure:
         for n, row in zip(changed, records(frame), strict=True)
     ]
     right_texts(figure, look, texts)
-    figure.update_xaxes(**count_axis(look, "Images kept whose label is not the dataset's own", highest(changed)))
+    figure.update_xaxes(**count_axis(look, "Images whose label changed", highest(changed)))
     return figure
 
 

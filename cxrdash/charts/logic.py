@@ -33,7 +33,12 @@ PARENT_STATES = {
 NAMES = 0.3
 """Share of the width that the tree of names takes."""
 VERDICTS = ("contradiction", "doubtful", "incomplete", "note")
-MARKS = {"contradiction": "✕ contradiction", "doubtful": "? doubtful", "incomplete": "… incomplete", "note": "· to know"}
+MARKS = {
+    "contradiction": "✕ contradiction",
+    "doubtful": "? doubtful",
+    "incomplete": "… incomplete",
+    "note": "· to know",
+}
 
 
 def hierarchy_tree(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> go.Figure:
@@ -85,7 +90,7 @@ def _tree_text(row: dict[str, Any]) -> str:
 def _add_names(figure: go.Figure, look: Look, rows: list[dict[str, Any]]) -> None:
     """Write the names as a tree: indented, each child joined to its parent by an elbow."""
     step = 0.022
-    last_at: dict[int, int] = {}
+    reached: dict[int, float] = {}  # how far down the line below the latest finding of a level has come
     for place, row in enumerate(rows):
         level = int(row["level"])
         weight = "<b>{}</b>" if not level else "{}"
@@ -95,9 +100,10 @@ def _add_names(figure: go.Figure, look: Look, rows: list[dict[str, Any]]) -> Non
         if level:
             x = (level - 1) * step + 0.008
             corner = {"xref": "paper", "yref": "y", "line": {"color": look.line, "width": 1}, "type": "line"}
-            figure.add_shape(x0=x, x1=x, y0=last_at.get(level - 1, place) + 0.36, y1=place, **corner)
+            figure.add_shape(x0=x, x1=x, y0=reached.get(level - 1, place), y1=place, **corner)
             figure.add_shape(x0=x, x1=x + 0.011, y0=place, y1=place, **corner)
-        last_at[level] = place
+            reached[level - 1] = place
+        reached[level] = place + 0.36
 
 
 def _add_parent_state(
@@ -148,13 +154,13 @@ def rule_bars(frame: pd.DataFrame, look: Look, *, unit: str = "units") -> go.Fig
     if frame.empty:
         return nothing(look, "No rule is broken in this cohort")
     names = frame["rule"].tolist()
-    figure = sheet(look, rows_height(look, names))
+    figure = sheet(look, rows_height(look, names, 84))
     for verdict in VERDICTS:
         part = frame["verdict"] == verdict
         if part.any():
             _add_rules(figure, frame[part], look, verdict, [at for at, own in enumerate(part) if own])
-    figure.update_layout(showlegend=True, barmode="overlay", bargap=0.3)
-    figure.update_yaxes(**name_axis(look, names, wrap=(48, 4)))
+    figure.update_layout(showlegend=True, barmode="overlay", bargap=0.5)
+    figure.update_yaxes(**name_axis(look, names))
     right_texts(figure, look, [_of(row) for row in records(frame)])
     title = f"Share of the {plain(unit)} to which the rule applies"
     figure.update_xaxes(**share_axis(look, title, min(1.0, highest(frame["share"]) * 1.05)))
@@ -167,7 +173,13 @@ def _of(row: dict[str, Any]) -> str:
 
 def _add_rules(figure: go.Figure, frame: pd.DataFrame, look: Look, verdict: str, places: list[int]) -> None:
     place = VERDICTS.index(verdict)
-    colour = look.text if place == 0 else look.series(place - 1) if place < 2 else faded(STATE_COLOURS["blank"], 0.55)
+    colour = (
+        look.text
+        if place == 0
+        else look.series(place - 1)
+        if place < 2
+        else faded(STATE_COLOURS["blank"], 0.7 if place == 2 else 0.3)
+    )
     hatch = {"shape": "/" if verdict == "incomplete" else "", "fgcolor": look.muted, "size": 7, "solidity": 0.15}
     figure.add_trace(
         go.Bar(
@@ -192,7 +204,7 @@ def redundancy_bars(frame: pd.DataFrame, look: Look) -> go.Figure:
     if frame.empty:
         return nothing(look, "No pair of findings in this cohort")
     names = [f"{a} and {b}" for a, b in zip(frame["finding_a"], frame["finding_b"], strict=True)]
-    figure = sheet(look, rows_height(look, names))
+    figure = sheet(look, rows_height(look, names, 84))
     values = frame["ami"].astype("float64").clip(lower=0)
     figure.add_trace(
         go.Bar(
@@ -211,7 +223,7 @@ def redundancy_bars(frame: pd.DataFrame, look: Look) -> go.Figure:
         )
     )
     figure.update_layout(bargap=0.35)
-    figure.update_yaxes(**name_axis(look, names, wrap=(48, 4)))
+    figure.update_yaxes(**name_axis(look, names))
     texts = [f"{row['ami']:.3f}; phi {row['phi']:.2f}; Jaccard {row['jaccard']:.2f}" for row in records(frame)]
     right_texts(figure, look, texts)
     title = "Adjusted mutual information (0 by chance, 1 the same label)"

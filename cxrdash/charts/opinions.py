@@ -55,12 +55,12 @@ def opinion_bars(frame: pd.DataFrame, look: Look, *, first: str, second: str) ->
     figure.update_layout(
         barmode="stack", showlegend=True, bargap=0.22, uniformtext={"minsize": max(9, look.small - 2), "mode": "hide"},
         xaxis=share_axis(look, "Share of the images positive in either set") | {"domain": list(MAIN)},
-        xaxis2=share_axis(look, "Neither: share of all") | {"domain": list(REST), "anchor": "y", "nticks": 3},
+        xaxis2=share_axis(look, "Neither, of all compared") | {"domain": list(REST), "anchor": "y", "nticks": 3},
     )  # fmt: skip
     figure.update_yaxes(**name_axis(look, names))
-    right_texts(figure, look, [f"{number(n)} of {number(of)}" for n, of in zip(either, frame["of"], strict=True)])
-    place = {"x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "yshift": 4, "size": look.small}
-    note(figure, look, "at the right: positive in either set", **place)
+    # Nobody's images are a bar of any length, so their number may run over its end.
+    rest = [f" {number(n)} of {number(of)}" for n, of in zip(frame["neither"], frame["of"], strict=True)]
+    figure.data[-1].update(text=rest, insidetextanchor="start", constraintext="none")
     return figure
 
 
@@ -68,9 +68,7 @@ def _cell_colours(look: Look) -> tuple[str, ...]:
     return STATE_COLOURS["positive"], look.series(0), look.series(1), faded("#9AA0A6", 0.45)
 
 
-def _add_cell(
-    figure: go.Figure, frame: pd.DataFrame, look: Look, cell: tuple[str, str, str], whole: pd.Series
-) -> None:
+def _add_cell(figure: go.Figure, frame: pd.DataFrame, look: Look, cell: tuple[str, str, str], whole: pd.Series) -> None:
     name, word, colour = cell
     counts = frame[name].astype("float64")
     shares = counts / whole.astype("float64").where(lambda n: n > 0)

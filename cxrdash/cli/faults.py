@@ -10,7 +10,7 @@ from cxrdash.errors import CxrdashError
 INTERRUPTED_QUERY = "Query interrupted"  # how DuckDB tells of Ctrl-C during a statement
 
 
-class Misuse(CxrdashError):  # noqa: N818 - named for what it is
+class Misuse(CxrdashError):
     """The command itself is wrong: exit code 2, and nothing was done."""
 
 

@@ -20,7 +20,7 @@ Kind = Literal["missing", "not a file", "unknown format", "too large", "broken",
 LASTING_KINDS = frozenset({"unknown format", "too large", "broken"})
 
 
-class UnreadableFilm(CxrdashError):  # noqa: N818 - named for what it is
+class UnreadableFilm(CxrdashError):
     """A film that cannot be shown.
 
     ``kind`` is one of six words, ``reason`` a few words for the tile, ``message`` the reason with the

@@ -143,8 +143,9 @@ ORDER BY image, reader, finding;
 
 
 SUMMARY = """
-SELECT count(*)::BIGINT AS images, count(DISTINCT study)::BIGINT AS studies, count(DISTINCT patient)::BIGINT AS patients,
-       count(*) FILTER (WHERE on_disk)::BIGINT AS on_disk, count(*) FILTER (WHERE patient IS NULL)::BIGINT AS without_patient
+SELECT count(*)::BIGINT AS images, count(DISTINCT study)::BIGINT AS studies,
+       count(DISTINCT patient)::BIGINT AS patients, count(*) FILTER (WHERE on_disk)::BIGINT AS on_disk,
+       count(*) FILTER (WHERE patient IS NULL)::BIGINT AS without_patient
 FROM images
 """
 

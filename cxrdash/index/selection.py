@@ -16,7 +16,7 @@ from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import Reading, Votes, parse_reading
 from cxrdash.index.store import Index, Unit
-from cxrdash.labels.expression import And, Atom, Expression, Not, Or, parse
+from cxrdash.labels.expression import And, Atom, Expression, Not, parse
 from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
@@ -303,9 +303,9 @@ SELECT size, count(*)::BIGINT AS patients FROM (
     SELECT patient, count(DISTINCT study)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
 WHERE size > 0 GROUP BY size ORDER BY size
 """
-_WHOLE_STUDY_SIZES = (
-    "SELECT studies AS size, count(*)::BIGINT AS patients FROM patients WHERE studies > 0 GROUP BY studies ORDER BY studies"
-)
+_WHOLE_STUDY_SIZES = """
+SELECT studies AS size, count(*)::BIGINT AS patients FROM patients WHERE studies > 0 GROUP BY studies ORDER BY studies
+"""
 _WHOLE_PATIENT_SIZES = (
     "SELECT images AS size, count(*)::BIGINT AS patients FROM patients GROUP BY images ORDER BY images"
 )

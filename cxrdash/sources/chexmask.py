@@ -147,6 +147,15 @@ def roles(headers: Headers, claim: Claim) -> Mapping[str, tuple[Path, ...]]:
     return {ROLE: tables} if tables else {}
 
 
+def lonely(headers: Headers) -> list[str]:
+    """Return one sentence for each CheXmask table of a folder in which no dataset was recognised."""
+    return [
+        f"{path.name} holds CheXmask masks, but no dataset that they could belong to is here."
+        for path, header in headers.items()
+        if is_chexmask(header)
+    ]
+
+
 def stage_masks(intake: Intake, source: Source, path: Path, *, named: bool) -> None:
     """Stage the masks of a CheXmask table whose images are in the dataset.
 

@@ -138,7 +138,8 @@ WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND 
 """
 MASK_FAULTS = """
 CREATE OR REPLACE TEMP VIEW demo_mask_faults AS
-SELECT record, CASE WHEN NOT coalesce(try_cast(mask_width AS INTEGER) > 0 AND try_cast(mask_height AS INTEGER) > 0, false)
+SELECT record, CASE
+    WHEN NOT coalesce(try_cast(mask_width AS INTEGER) > 0 AND try_cast(mask_height AS INTEGER) > 0, false)
     THEN {'column_name': 'mask_width, mask_height', 'value': concat_ws(',', mask_width, mask_height),
           'reason': 'not the size of a picture'} END AS fault
 FROM demo_masks

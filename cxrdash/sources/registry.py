@@ -97,7 +97,7 @@ def _claimed(claim: Claim) -> str:
 
 
 def _unknown(inventory: Inventory, headers: Headers, sources: list[Source]) -> CxrdashError:
-    near = [sentence for source in sources if (sentence := source.nearest(headers))]
+    near = [sentence for source in sources if (sentence := source.nearest(headers))] + chexmask.lonely(headers)
     tables = {path: headers[path] for path in inventory.tables if path in headers}
     odd = [sentence for path, header in tables.items() if (sentence := _oddity(path, header))]
     names = [shown_path(path.relative_to(inventory.roots[0])) for path in inventory.tables[:SHOWN_TABLES]]

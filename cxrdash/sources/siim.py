@@ -129,7 +129,7 @@ def _stage_masks(intake: Intake, path: Path) -> None:
     images = intake.count(IMAGES, file=file, side=SIDE)
     masks = intake.count(MASKS, side=SIDE, convention=RELATIVE)
     records = intake.staged.files[file].records
-    intake.note(f"{path.name}: {records:,} rows are {images:,} images and {masks:,} masks; masks of one image are one.")
+    intake.note(f"{path.name}: {records:,} rows are {images:,} images and {masks:,} masks.")
 
 
 SOURCE = Siim()

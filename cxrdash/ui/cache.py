@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -55,6 +56,22 @@ def compute(name: str, index: Index, cohort: Cohort, *, policy: Policy, unit: st
     given = {"policy": str(policy), "unit": unit, **options}
     used = tuple(sorted((key, value) for key, value in given.items() if key in taken))
     return _computed(name, index.dataset, index.generation, key_of(cohort), used)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _compared(
+    name: str, datasets: tuple[tuple[str, str], ...], cohort_key: str, options: tuple[tuple[str, Any], ...]
+) -> pd.DataFrame:
+    first, *others = (open_dataset(dataset) for dataset, _ in datasets)
+    function = analysis.named(name).function
+    return function(first, cohort_of(cohort_key), others=tuple(others), **dict(options))
+
+
+def compared(name: str, indexes: Sequence[Index], cohort: Cohort, **options: Any) -> pd.DataFrame:
+    """Return the table of a statistic that takes ``others``, for several datasets of one cohort."""
+    taken = analysis.named(name).options
+    used = tuple(sorted((key, str(value)) for key, value in options.items() if key in taken))
+    return _compared(name, tuple((one.dataset, one.generation) for one in indexes), key_of(cohort), used)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

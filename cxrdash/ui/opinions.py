@@ -18,6 +18,7 @@ from cxrdash.ui.text import interval, number, percent, plural, safe
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
 QUESTION = "How often does another reader disagree?"
 ENOUGH = 50  # positives, below which a share is not worth a headline
@@ -28,15 +29,12 @@ CELL_WORDS = {
 RATES = {"PPV: the reader confirms the label": "ppv", "Sensitivity: the label finds the reader's": "sensitivity"}
 
 
-AGAINST, READERS, NOBODY = "Labels against a reader", "Readers against each other", ""
+AGAINST, READERS = "Labels against a reader", "Readers against each other"
 
 
 def choose(now: Frame) -> str:
     """Return what to compare, by a control where there is a choice."""
-    if not now.index.readers:
-        return NOBODY
-    several = len(now.index.readers) > 1
-    if not several:
+    if len(now.index.readers) == 1:
         return AGAINST
     own = now.index.meta["source"] in MADE_FROM_READERS
     return st.segmented_control(
@@ -51,15 +49,14 @@ def nobody(now: Frame) -> None:
     known = "; ".join(f"{reader}: {limits}" for reader, limits in now.index.card.readers.items())
     st.info(
         "A second opinion is another set of labels of the same images: relabels, another labeller, several readers. "
-        "Put its file beside the dataset's own tables and index again."
+        "Index again with its table: python -m cxrdash index FOLDER --second-opinion FILE --as NAME"
     )
     if known:
         st.caption(f"Known for this dataset: {safe(known)}")
 
 
-def second_opinion(now: Frame) -> None:
-    """Show how the dataset's labels stand against one reader's: headline, chart, table, provenance."""
-    top = st.container()
+def second_opinion(now: Frame, top: DeltaGenerator) -> None:
+    """Show how the dataset's labels stand against one reader's; headline and figures go to ``top``."""
     reader, view = _controls(now)
     options = {"reader": reader} if len(now.index.readers) > 1 else {}
     result = now.compute("second_opinion", **options)
@@ -109,8 +106,9 @@ def sentence(now: Frame, result: pd.DataFrame) -> str:
     often = equal[called[equal.index] >= ENOUGH]
     row = (often if len(often) else equal).sort_values("ppv", kind="stable").iloc[0]
     positive = number(row["both"] + row["only_first"])
+    called_so = row["finding"] if row["match"] == "name" else row["first_finding"]
     return (
-        f"Of {positive} images {_first(now)} calls {row['first_finding']}, {row['reader']} agrees on "
+        f"Of {positive} images {_first(now)} calls {called_so}, {row['reader']} agrees on "
         f"{number(row['both'])}: {percent(row['ppv'])} (95% interval {interval(row['ppv_low'], row['ppv_high'])})"
     )
 

@@ -13,11 +13,13 @@ from cxrdash.index.readings import reading_text, votes_text
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
 from cxrdash.ui.opinions import QUESTION
-from cxrdash.ui.text import listed, number, percent, safe
+from cxrdash.ui.text import listed, number, percent, plural, safe
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
+MOST_NAMES = 8  # in a sentence
 ENOUGH = 10  # positive images, below which a share is not worth a headline
 CHARTS = {
     "Support": "agreement", "Agreement": "agreement", "Readers": "reader_findings",
@@ -25,14 +27,14 @@ CHARTS = {
 }  # fmt: skip
 
 
-def readers(now: Frame) -> None:
-    """Show how far readers of the same images agree: headline, chart, table, provenance."""
+def readers(now: Frame, top: DeltaGenerator) -> None:
+    """Show how far readers of the same images agree; headline and figures go to ``top``."""
     agreed = now.compute("agreement")
     if agreed.empty:
-        show.headline(QUESTION, "No two readers read the same image in this cohort")
+        with top:
+            show.headline(QUESTION, "No two readers read the same image in this cohort")
         return
     boxes = now.compute("box_agreement")
-    top = st.container()
     view, n = _controls(agreed, bool(len(boxes)))
     rows = agreed[agreed["readers"] == n].sort_values(["share_by_1", "finding"], ascending=[False, True])
     with top:
@@ -43,8 +45,9 @@ def readers(now: Frame) -> None:
     if result is None:
         result = now.compute(name)
     _chart(now, view, rows, result)
-    if name != "box_agreement":
+    if name == "agreement":
         _notes(rows)
+    _link(now, rows, n)
     _table(name, result)
     show.provenance(now, name, result)
 
@@ -68,14 +71,14 @@ def sentence(rows: pd.DataFrame, n: int) -> str:
     if enough.empty:
         return f"Hardly any image is called positive by any of its {n} readers"
     alone = enough[enough["share_by_1"] > 0.5]
-    worst, best = enough.iloc[0], enough.iloc[-1]
-    whole = "of 2 readers" if n == 2 else f"of the image's {n} readers"
+    worst = enough.iloc[0]
     if alone.empty:
         share = percent(worst["share_by_1"])
-        return f"{worst['finding']}: {share} of the positive images are called so by only one {whole}"
+        return f"{worst['finding']}: {share} of the positive images are called so by only one of {n} readers"
+    whole = plural(len(enough), "finding")
     return (
-        f"{len(alone)} of {len(enough)} findings: most positive images rest on only one {whole}, from "
-        f"{worst['finding']} ({percent(worst['share_by_1'])}) down to {best['finding']} ({percent(best['share_by_1'])})"
+        f"In {len(alone)} of {whole} most positive images rest on one of {n} readers alone; "
+        f"most of all {worst['finding']} ({percent(worst['share_by_1'])})"
     )
 
 
@@ -137,7 +140,21 @@ def _reader_door(now: Frame, reader: str, finding: str) -> str:
 def _notes(rows: pd.DataFrame) -> None:
     """The findings whose numbers mislead, and why."""
     for text, group in rows[rows["note"] != ""].groupby("note", sort=False):
-        st.caption(f"{safe(listed(list(group['finding'])))}: {safe(text)}.")
+        names = list(group["finding"])
+        more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+        st.caption(f"{safe(listed(names[:MOST_NAMES] + more))}: {safe(text)}.")
+
+
+def _link(now: Frame, rows: pd.DataFrame, n: int) -> None:
+    """The same doors for the keyboard: choose a finding and how many readers said yes, follow the link."""
+    one, two, link = st.columns([2, 2, 3], vertical_alignment="bottom")
+    finding = one.selectbox("Finding", list(rows["finding"]), key="o_read", bind="query-params")
+    yes = two.selectbox(
+        "Called positive by", range(n + 1), index=1, key="o_votes", bind="query-params",
+        format_func=lambda votes: f"{votes} of {n} readers",
+    )  # fmt: skip
+    with link:
+        doors.link(_votes_door(now, finding, yes, n), f"{safe(finding)}: images positive for {yes} of {n} readers")
 
 
 def _box_summary(boxes: pd.DataFrame) -> None:

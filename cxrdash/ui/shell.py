@@ -55,7 +55,11 @@ PAGES = {
     "second_opinion": PageEntry(
         "Second opinion", ":material/compare:", "Labels", "How often does another reader disagree?"
     ),
+    "label_logic": PageEntry(
+        "Label logic", ":material/account_tree:", "Labels", "Do the labels contradict themselves?"
+    ),
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
+    "compare": PageEntry("Compare", ":material/compare_arrows:", "Act", "Which dataset suits me?"),
 }
 
 

@@ -79,20 +79,46 @@ def test_the_order_of_rows_does_not_matter(index: Index, shuffled: Index, name: 
 STATES = ("positive", "uncertain", "negative", "blank", "not_assessed")
 RATES = (*STATES, "counted", "of", "positive_patients")
 # Columns that count, and so double with the dataset.
+OPINIONS = ("both", "only_first", "only_second", "neither", "of", "unmatched", "patients", "positive")
 DOUBLING: dict[str, tuple[str, ...]] = {
+    "agreement": ("images", "positive", "by_1", "by_2", "by_3", "by_more"),
+    "box_agreement": ("images", "boxes", "comparisons", "pairs", "unmatched"),
+    "reader_findings": ("images", "positive", "shared"),
+    "second_opinion": OPINIONS,
     "ages": ("unknown", "under_18"),
     "concentration_summary": ("patients", "images", "patients_with_one", "if_repeats_added_nothing"),
     "concerns": (),
+    "contradictions": ("count", "of"),
     "effective_size": ("images", "patients", "of"),
+    "hierarchy": ("positive", "parent_positive", "parent_uncertain", "parent_negative", "parent_blank", "not_assessed"),
     "held_by": ("patients",),
     "images_per_patient": ("patients",),
     "label_combinations": ("count", "of"),
+    "loader_audit": (
+        "images",
+        "patients",
+        "images_lost",
+        "patients_lost",
+        "labels_changed",
+        "images_changed",
+    ),
+    "loader_labels": (
+        "positive_before",
+        "positive_after",
+        "changed_to_positive",
+        "changed_to_uncertain",
+        "changed_to_negative",
+        "changed_to_missing",
+        "missing_after",
+        "of",
+    ),
     "lorenz": (),
     "overview": ("images", "patients"),
     "pair_counts": ("both", "a", "b", "of", "expected"),
     "prevalence": RATES,
     "prevalence_by": RATES,
     "prevalence_policies": RATES,
+    "redundancy": ("both", "a", "b", "of"),
     "repeat_share": ("patients", "images"),
     "test_sizes": ("positive", "positive_patients", "negative", "negative_patients"),
     "test_subgroups": ("positive", "positive_patients", "negative", "negative_patients"),
@@ -102,7 +128,8 @@ DOUBLING: dict[str, tuple[str, ...]] = {
 SIZE_DEPENDENT = {
     "low", "high", "low_independent", "high_independent", "auc_low", "auc_high", "half_width", "half_width_specificity",
     "effective_n", "design_effect", "method", "tier", "tier_text", "odds_low", "odds_high", "odds_ratio", "residual",
-    "sentence", "image", "gini",
+    "sentence", "image", "gini", "kappa_low", "kappa_high", "ppv_low", "ppv_high", "sensitivity_low",
+    "sensitivity_high", "ami", "patients_shared", "note", "example_patient",
 }  # fmt: skip
 
 
@@ -199,6 +226,19 @@ def check_pairs(sql: pd.DataFrame, index: Index, name: str) -> None:
     assert from_sql(sql, "finding_a", "finding_b", count="both") == both
 
 
+def check_hierarchy(sql: pd.DataFrame, index: Index, name: str) -> None:
+    told = from_sql(sql, "finding", "parent_state", count="images")
+    rates = analysis.prevalence(index, unit="image").set_index("finding")["positive"]
+    totals: dict[str, int] = {}
+    for (finding, _), n in told.items():  # type: ignore[misc]
+        totals[finding] = totals.get(finding, 0) + n
+    assert totals == {finding: n for finding, n in rates.items() if n}
+    table = analysis.hierarchy(index, unit="image").set_index("finding")
+    for (finding, state), n in told.items():  # type: ignore[misc]
+        if state != "no parent":
+            assert table.loc[finding, "not_assessed" if state == "not_assessed" else f"parent_{state}"] == n
+
+
 def check_combinations(sql: pd.DataFrame, index: Index, name: str) -> None:
     table = analysis.label_combinations(index, unit="image")
     found: dict[frozenset[str], int] = {}
@@ -226,14 +266,52 @@ def check_timeline(sql: pd.DataFrame, index: Index, name: str) -> None:
     )
 
 
+def check_readers(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.reader_findings(index)
+    for count in ("images", "positive"):
+        keys = ("reader", "finding")
+        assert from_sql(sql, *keys, count=count) == from_sql(table, *keys, count=count)
+
+
+def check_agreement(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.agreement(index)
+    for yes in (1, 2, 3):
+        found = from_sql(sql[sql["yes"] == yes], "finding", "readers", count="images")
+        rows = table[table[f"by_{yes}"] > 0]
+        assert found == from_sql(rows, "finding", "readers", count=f"by_{yes}")
+    images = sql.groupby(["finding", "readers"])["images"].sum().to_dict()
+    assert images == from_sql(table, "finding", "readers", count="images")
+
+
+def check_boxes(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.box_agreement(index)
+    drawn = sql.groupby("finding")["boxes"].sum()
+    assert set(table["finding"]) <= set(drawn.index)
+    assert (table["boxes"].to_numpy() <= drawn[table["finding"]].to_numpy()).all()
+
+
+def check_opinions(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.second_opinion(index)
+    both = sql[(sql["state"] == "positive") & (sql["first_state"] == "positive")]
+    found = from_sql(both, "reader", "finding", count="images")
+    expected = from_sql(table[table["both"] > 0], "reader", "finding", count="both")
+    assert found == expected
+
+
 CHECKS: dict[str, Callable[[pd.DataFrame, Index, str], None]] = {
     **dict.fromkeys(["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes),
     **dict.fromkeys(["prevalence", "prevalence_by", "prevalence_policies", "effective_size"], check_states),
     **dict.fromkeys(["test_sizes", "test_subgroups"], check_parts),
     "pair_counts": check_pairs,
+    "redundancy": check_pairs,
+    "hierarchy": check_hierarchy,
     "label_combinations": check_combinations,
     "overview": check_overview,
     "ages": check_ages,
+    "reader_findings": check_readers,
+    "agreement": check_agreement,
+    "box_agreement": check_boxes,
+    "second_opinion": check_opinions,
     "timeline": check_timeline,
 }
 

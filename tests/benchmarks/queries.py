@@ -7,6 +7,7 @@ fails here: the table says 'met' or 'missed', and the exit code is 0.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -156,6 +157,8 @@ def build_goals(name: str, source: str, table: Path, root: Path, limit: float | 
     times = timed(calls, repeats=3 if megabytes < 40 else 2)
     path = open_index(source, cache).path
     results = [measure.at_most("G5", f"{name}: build against the count", times["build"], times["bare"], times=4)]
+    busy = measure.processor_seconds(calls, repeats=1)
+    results.append(measure.compared("", f"{name}: the same in processor seconds", busy["build"], busy["bare"]))
     if limit is not None:
         results.append(measure.limited("G5", f"{name}: build", times["build"], limit, "s"))
     share = 100 * path.stat().st_size / table.stat().st_size
@@ -204,6 +207,9 @@ def run(root: Path, images: int, *, worst: bool) -> None:
     )
     if worst:
         measure.print_results("Worst case", worst_case(root, images))
+    print(
+        f"\nLoad at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors (if higher, mistrust wall times)"
+    )
 
 
 def main() -> None:

@@ -86,6 +86,41 @@ def films(*findings: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def children(*findings: str) -> pd.DataFrame:
+    """Two children of one parent, the second with a child of its own."""
+    first, second = findings or ("Edema", "Consolidation")
+    counts = {"positive": 10, "parent_positive": 4, "parent_uncertain": 1, "parent_negative": 2, "parent_blank": 3,
+              "not_assessed": 0}  # fmt: skip
+    named = ((first, "Lung Opacity", 1), (second, "Lung Opacity", 1), ("Pneumonia", second, 2))
+    return pd.DataFrame([{"finding": f, "parent": p, "level": at, **counts} for f, p, at in named])
+
+
+def rules(*names: str) -> pd.DataFrame:
+    first, second = names or ("Edema, parent denied", "Edema, parent blank")
+    return pd.DataFrame({"rule": [first, second], "verdict": ["contradiction", "incomplete"], "count": [1, 30],
+                         "of": [40, 40], "share": [0.025, 0.75], "door": ["one", "two"]})  # fmt: skip
+
+
+def recipe_steps(*names: str) -> pd.DataFrame:
+    first, second = names or ("Every image", "Keep PA views")
+    return pd.DataFrame({"rule": [first, second], "images": [100, 60], "images_lost": [0, 40], "patients": [30, 20],
+                         "labels_changed": [0, 7], "applied": [True, True], "door": ["all", "PA"],
+                         "door_lost": ["", "AP"]})  # fmt: skip
+
+
+def became(*findings: str) -> pd.DataFrame:
+    names = list(findings or ("Edema", "Mass"))
+    return pd.DataFrame({"finding": names, "changed_to_positive": 3, "changed_to_uncertain": 0,
+                         "changed_to_negative": 20, "changed_to_missing": 5, "positive_before": 9, "positive_after": 4,
+                         "of": 100, "door": [f"door {i}" for i in range(len(names))]})  # fmt: skip
+
+
+def repeats(*findings: str) -> pd.DataFrame:
+    a, b = findings or ("Edema", "Mass")
+    return pd.DataFrame({"finding_a": [a], "finding_b": [b], "both": [4], "ami": [0.21], "nmi": [0.28], "phi": [0.6],
+                         "jaccard": [0.67], "door": ["both"]})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Case:
     """One chart: its table for any findings, and how it is drawn."""
@@ -134,6 +169,11 @@ CASES = {
         lambda *f: pd.concat([spread().assign(dataset=d) for d in f or ("a", "b")], ignore_index=True),
         charts.several_chart,
     ),
+    "hierarchy_tree": Case(children, charts.hierarchy_tree),
+    "rule_bars": Case(rules, charts.rule_bars),
+    "recipe_waterfall": Case(recipe_steps, charts.recipe_waterfall),
+    "label_changes": Case(became, charts.label_changes),
+    "redundancy_bars": Case(repeats, charts.redundancy_bars),
     "images_per_patient_chart": Case(lambda *_: spread(), charts.images_per_patient_chart),
     "ecdf_chart": Case(lambda *_: spread(), charts.ecdf_chart),
 }
@@ -163,6 +203,11 @@ def tables() -> SimpleNamespace:
         pairs=pairs,
         combinations=combinations,
         films=films,
+        children=children,
+        rules=rules,
+        recipe_steps=recipe_steps,
+        became=became,
+        repeats=repeats,
     )
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 
 import pytest
 
@@ -54,7 +55,11 @@ def test_ctrl_c_ends_in_one_line_and_publishes_nothing(tmp_path):
     rows = tuple(f"{n // 10:08d}_{n % 10:03d}.png,Mass,{n % 10},{n // 10},50,F,PA,9,9,1,1" for n in range(10, 100_000))
     folder = write_dataset(tmp_path / "nih", rows)
     words = ["index", str(folder), "--source", "nih", "--cache", str(tmp_path / "cache")]
-    with subprocess.Popen([*CXRDASH, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    # A test run in the background would hand down an ignored SIGINT.
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        [*CXRDASH, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=listening
+    ) as running:
         while "Building the index" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)

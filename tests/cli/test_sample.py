@@ -32,7 +32,7 @@ def test_a_row_tells_labels_and_where_the_film_lies(tiny, tiny_folder):
 
 def test_stderr_says_n_of_n_and_what_is_not_on_disk(tiny):
     said = tiny("sample", "tiny", "--labels", "Cardiomegaly", "-n", "5", "--seed", "7").err
-    assert "1 of 1 patients, seed 7: images, labelled Cardiomegaly, n = 2 of 6 images, 1 patients" in said
+    assert "1 of 1 patients, seed 7: images, labelled Cardiomegaly, n = 2 of 6 images, 1 patient" in said
     assert "1 of these images have no file on disk" in said
 
 

@@ -47,7 +47,7 @@ def test_what_is_undefined_is_null_in_json(tiny):
 
 def test_stderr_says_cohort_unit_policy_method_and_generation(tiny):
     said = tiny("stat", "prevalence", "tiny", "--sex", "M", "--policy", "u-ones", "--unit", "patient").err
-    assert "images of men, n = 3 of 6 images, 1 patients" in said
+    assert "images of men, n = 3 of 6 images, 1 patient" in said
     assert "unit: patient · uncertain counted as positive (U-Ones)" in said
     assert "METHODS 2.2" in said and "dataset tiny, generation " in said
 
@@ -73,7 +73,7 @@ def test_options_reach_the_statistic(tiny):
         (["prevalence", "tiny", "--unit", "study"], "does not identify a study"),
         (["prevalence", "tiny", "--labels", "Effusio"], "Effusio"),
         (["prevalence", "tiny", "--labels", "Effusion AND"], "Effusion AND"),
-        (["lorenz", "tiny", "--unit", "image"], "lorenz takes no --unit.\nIt takes: no options."),
+        (["ages", "tiny", "--unit", "image"], "ages takes no --unit.\nIt takes: no options."),
         (["prevalence_by", "tiny", "--set", "by=moon"], "'moon' is nothing to split by."),
         (["test_sizes", "tiny", "--set", "auc=2"], "auc must lie between 0 and 1"),
         (["lorenz", "tiny", "--set", "k=1"], "lorenz has no option 'k'.\nKnown: none."),

@@ -34,6 +34,10 @@ TABLES = {
     "mimic": ("metadata", "mimic-cxr-2.0.0-metadata.csv"),
     "padchest": ("images", "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"),
     "openi": ("xml", "ecgen-radiology/2.xml"),
+    "vindr": ("labels", "annotations/image_labels_train.csv"),
+    "rsna": ("labels", "stage_2_train_labels.csv"),
+    "siim": ("masks", "train-rle.csv"),
+    "candid": ("pneumothorax", "Pneumothorax_reports.csv"),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrdash.errors import CxrdashError
-from cxrdash.sources.folder import resolve, take_inventory
+from cxrdash.sources.folder import UNNAMED_MISSES, resolve, take_inventory
 
 
 def touch(path: Path) -> Path:
@@ -28,6 +28,40 @@ def test_tables_and_images_are_found_by_their_endings_and_sorted(tmp_path: Path)
     assert [path.name for path in found.tables] == ["a.CSV", "b.csv.gz", "list.txt", "t.tsv", "z.csv.zip"]
     assert [image.path for image in found.images] == ["deep/er/y.jpeg", "images/1.png", "images/2.PNG", "x.dcm"]
     assert found.roots == (tmp_path,) and found.skipped_links == () and found.notes == ()
+
+
+def test_dicom_files_without_an_ending_are_images_where_a_dataset_keeps_such(tmp_path: Path) -> None:
+    for folder in ("dataset", "chest_radiographs/more", "elsewhere"):
+        for name, head in (
+            ("1.2.3", b"DICM"),
+            ("plain", b"DICM"),
+            ("1.2.4", b"PNG!"),
+            ("1.npy", b"DICM"),
+            ("5.6", b""),
+        ):
+            touch(tmp_path / folder / name).write_bytes(bytes(128) + head if head else b"")
+    os.mkfifo(tmp_path / "dataset" / "7.8")
+    found = take_inventory(tmp_path)
+    expected = ["chest_radiographs/more/1.2.3", "chest_radiographs/more/plain", "dataset/1.2.3", "dataset/plain"]
+    assert [image.path for image in found.images] == expected
+    assert found.notes == ()
+
+
+def test_a_named_folder_may_itself_be_the_one_with_unnamed_films(tmp_path: Path) -> None:
+    touch(tmp_path / "dataset" / "1.2.3").write_bytes(bytes(128) + b"DICM")
+    touch(tmp_path / "table.csv")
+    assert take_inventory(tmp_path, [tmp_path / "dataset"]).images[0].path == "dataset/1.2.3"
+    assert take_inventory(tmp_path / "dataset").images[0].path == "1.2.3"
+
+
+def test_looking_into_unnamed_files_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    for number in range(UNNAMED_MISSES + 5):
+        (tmp_path / "dataset" / f"1.{number}").touch()
+    (tmp_path / "a.csv").touch()
+    assert take_inventory(tmp_path).notes == (
+        "Files without an ending were no longer looked into after 1,000 that are no DICOM.",
+    )
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cxrdash.sources.registry import recognise
 
 INVENTED = Path(__file__).resolve().parents[1] / "data"
 MUTATIONS = 2000
-# Each table on its own, so that the damaged one is the dataset; the last is Kaggle's, written here.
+# Each table on its own, so that the damaged one is the dataset, and the column that names its images.
 TABLES = {
     "vindr labels": ("vindr/annotations/image_labels_train.csv", "imageid"),
     "vindr boxes": ("vindr/annotations/annotations_train.csv", "imageid"),
@@ -64,7 +64,7 @@ def kind(body: bytes) -> tuple[object, ...]:
     Letters that are wrong are alike, wherever a name has them; bytes that mean something to CSV or text are not.
     """
     line = body[: body.index(b"\n")] if b"\n" in body else body
-    odd = bytes(sorted(set(line) & set(b'\0\r\n";\t|'))) + (b"8" if any(byte > 127 for byte in line) else b"")
+    odd = bytes(sorted(set(line) & set(b'\0\r\n"'))) + (b"8" if any(byte > 127 for byte in line) else b"")
     cells = line.decode("cp1252", errors="replace").split(",")
     return odd, body.count(b"\n"), tuple(key if (key := matching_key(cell)) in NAMES else bool(key) for cell in cells)
 

@@ -24,9 +24,9 @@ def refusal(folder: Path, wanted: str | None = None) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["nih", "chexpert", "mimic", "padchest", "openi"])
+@pytest.mark.parametrize("name", ["nih", "chexpert", "mimic", "padchest", "openi", "vindr", "rsna", "siim", "candid"])
 def test_a_dataset_is_recognised_by_its_columns(tmp_path: Path, name: str) -> None:
-    for number, path in enumerate(sorted((INVENTED / name).glob("*.csv"))):
+    for number, path in enumerate(sorted((INVENTED / name).rglob("*.csv"))):
         shutil.copy(path, tmp_path / f"renamed {number}.csv")
     source, claim = recognise(take_inventory(tmp_path), None)
     assert source.name == claim.source == name
@@ -90,7 +90,7 @@ def test_a_spoiled_table_is_told_how_to_mend_it(tmp_path: Path, dataset: str, na
     assert message in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["nih", "chexpert", "mimic", "openi"])
+@pytest.mark.parametrize("name", ["nih", "chexpert", "mimic", "openi", "vindr", "rsna", "siim", "candid"])
 def test_a_card_is_complete(name: str) -> None:
     card = load_card(name)
     texts = (card.title, card.citation, card.licence, card.terms, card.label_provenance, card.negative_means)

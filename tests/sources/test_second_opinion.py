@@ -291,7 +291,7 @@ def test_a_reader_the_dataset_has_already_is_refused(tmp_path: Path) -> None:
     assert "The dataset has a reader 'google_2019' already." in refusal(folder, second, reader="google_2019")
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     rows=st.lists(
         st.tuples(

@@ -23,8 +23,8 @@ LABELS = ("No Finding", "Effusion|Infiltration", "Infiltration", "Pneumothorax",
 def nih_rows(patients: int, images_each: int) -> list[str]:
     """Return rows in the dataset's own layout: patient p has images 0 to n - 1."""
     return [
-        f"{p:08d}_{i:03d}.png,{LABELS[(p + i) % len(LABELS)]},{i},{p},{20 + p % 60},{'MF'[p % 2]},{'PA' if i % 3 else 'AP'},"
-        "2500,2048,0.168,0.168"
+        f"{p:08d}_{i:03d}.png,{LABELS[(p + i) % len(LABELS)]},{i},{p},{20 + p % 60},{'MF'[p % 2]},"
+        f"{'PA' if i % 3 else 'AP'},2500,2048,0.168,0.168"
         for p in range(1, patients + 1)
         for i in range(images_each)
     ]

@@ -30,7 +30,8 @@ def cell_centre(tab: Tab, wanted: str) -> tuple[float, float]:
             const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
             for (const t of plot._fullData) for (let i = 0; i < (t.customdata || []).length; i++) {
                 if (!JSON.stringify(t.customdata[i]).includes(wanted)) continue;
-                const xa = plot._fullLayout[t.xaxis.replace('x', 'xaxis')], ya = plot._fullLayout[t.yaxis.replace('y', 'yaxis')];
+                const xa = plot._fullLayout[t.xaxis.replace('x', 'xaxis')];
+                const ya = plot._fullLayout[t.yaxis.replace('y', 'yaxis')];
                 const x = t.base ? t.base[i] + t.x[i] / 2 : t.x[i];
                 return [box.left + xa._offset + xa.d2p(x), box.top + ya._offset + ya.d2p(t.y[i])];
             }
@@ -108,7 +109,8 @@ def test_rgba_films_show_as_grey_pictures(chromium: Any, nih_server: Any, real_d
     tab.page.wait_for_selector(GRID)
     assert rgba[0] in drawn_ids(tab)
     tab.page.wait_for_function(
-        "s => [...document.querySelectorAll('*')].some(e => e.shadowRoot && e.shadowRoot.querySelector('img')?.naturalWidth > 0)"
+        "s => [...document.querySelectorAll('*')]"
+        ".some(e => e.shadowRoot && e.shadowRoot.querySelector('img')?.naturalWidth > 0)"
         " || [...document.querySelectorAll(s + ' img')].some(i => i.naturalWidth > 0)",
         arg=GRID,
     )
