@@ -105,8 +105,9 @@ def state_sums(selection: Selection, unit: Unit, by: Levels = (), *, dictionary:
     groups = [AGE_BANDS if name == "age_band" else index.levels(name) for name in by]
     shapes = ((STATES,), (STATES, STATES), (2**STATES,))
     totals: dict[int, list[np.ndarray]] = {}
-    for read in _patients_units(selection, unit, by, groups):
-        places = _Places.of(known_states, read.pattern)
+    for found in _patients_units(selection, unit, by, groups):
+        read, states = _sorted_units(found, known_states)
+        places = _Places.of(states, read.pattern)
         for portion in read.portions(max(1, CELLS_AT_ONCE // labels)):
             for level, sums in _level_sums(portion, places):
                 known = totals.setdefault(level, [np.zeros((labels, *shape)) for shape in shapes])
@@ -149,14 +150,15 @@ class _Units:
             yield _Units(self.pattern[starts[0] : end], starts - starts[0], level)
 
 
-def _patients_units(selection: Selection, unit: Unit, by: Levels, groups: list[tuple[str, ...]]) -> Iterator[_Units]:
+def _patients_units(
+    selection: Selection, unit: Unit, by: Levels, groups: list[tuple[str, ...]]
+) -> Iterator[dict[str, np.ndarray]]:
     index, level = selection.index, "0"
     for name, group in zip(by, groups, strict=True):
         level = f"({level} * {len(group)} + list_position($levels_{name}, {BY[name]}) - 1)"
     lists = {f"levels_{name}": list(group) for name, group in zip(by, groups, strict=True)}
     columns = f", ({level})::UINTEGER AS level" if by else ""
-    # A study whose images differ has no single label to count; its images are counted instead.
-    if unit == "study" and index.meta["study_labels_constant"]:
+    if unit == "study":
         columns += ", coalesce(study, -1) AS study"
     images = max(index.counts["images"], 1)
     cluster, patients = ("patient", index.counts["patients"]) if index.counts["patients"] else ("image", images)
@@ -166,11 +168,15 @@ def _patients_units(selection: Selection, unit: Unit, by: Levels, groups: list[t
             _UNITS.format(cluster=cluster, columns=columns), first=first, last=first + step - 1, **lists
         )
         if len(found["patient"]):
-            yield _sorted_units(found)
+            yield found
 
 
-def _sorted_units(found: dict[str, np.ndarray]) -> _Units:
-    """Sort by level, patient and study; images lie by patient and study, so there is little to do."""
+def _sorted_units(found: dict[str, np.ndarray], states: np.ndarray) -> tuple[_Units, np.ndarray]:
+    """Return the units by level and patient, and the states (patterns, labels) that their patterns point into.
+
+    Images lie by patient and study, so there is little to sort. A study is one unit: the union of its
+    images' states by precedence (labels.State), which is the same for all where the labels are constant.
+    """
     if np.any(found["patient"][1:] < found["patient"][:-1]):
         order = np.lexsort((found.get("study", found["patient"]), found["patient"]))
         found = {name: column[order] for name, column in found.items()}
@@ -180,12 +186,16 @@ def _sorted_units(found: dict[str, np.ndarray]) -> _Units:
         found = {name: column[order] for name, column in found.items()}
     new = _changes(found["patient"]) | (_changes(found["level"]) if "level" in found else False)
     if "study" in found:
-        first = (new | _changes(found["study"])) & (found["study"] >= 0)
-        # A patient may begin with an image of no study, which is no unit: look for the beginnings again.
-        return _sorted_units({name: column[first] for name, column in found.items() if name != "study"})
+        first = np.flatnonzero(new | _changes(found["study"]))
+        known = found["study"][first] >= 0  # an image of no study is no unit
+        studies = {name: column[first[known]] for name, column in found.items() if name != "study"}
+        if len(first) < len(new):
+            unions = np.maximum.reduceat(states[found["pattern"]], first, axis=0)[known]
+            states, studies["pattern"] = np.unique(unions, axis=0, return_inverse=True)
+        return _sorted_units(studies, states)
     starts = np.flatnonzero(new)
     level = found["level"][starts] if "level" in found else np.zeros(len(starts), dtype=np.int64)
-    return _Units(found["pattern"], starts, level.astype(np.int64))
+    return _Units(found["pattern"], starts, level.astype(np.int64)), states
 
 
 def _changes(column: np.ndarray) -> np.ndarray:

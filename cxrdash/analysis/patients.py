@@ -175,7 +175,9 @@ def timeline(index: Index, cohort: Cohort | None = None, *, patient: str = "") -
     import pandas as pd
 
     chosen = patient or most_imaged(index, cohort)
-    selection = select(index, (cohort or Cohort()).narrow(Cohort(patient=chosen)))
+    # Without patients there is no one whose images could be put in order.
+    narrowing = Cohort(patient=chosen) if chosen else Cohort(images_per_patient=(-1, -1))
+    selection = select(index, (cohort or Cohort()).narrow(narrowing))
     films = selection.table(_TIMELINE)
     states = index.dictionary[films["pattern"].to_numpy()] if len(films) else index.dictionary[:0]
     parts = [

@@ -196,7 +196,7 @@ def _clustered(
             patients[level] = sums.positive_patients[at]
             rates[level] = clustered(_row(sums.sums, at))
         else:
-            patients[level] = counted if unit == "patient" else np.zeros_like(counted)
+            patients[level] = counted if unit == "patient" or not known else np.zeros_like(counted)
             rates[level] = clustered(ClusterSums.of_independent(of, counted))
     return patients, rates
 

@@ -76,10 +76,10 @@ def _states(
     row, finding, state = stated
     judges = np.array([[name in index.readers[reader] for name in findings] for reader in readers], dtype=bool)
     silent = np.where(judges, State.BLANK, State.NOT_ASSESSED).astype(np.int8).reshape(len(readers), len(findings))
-    states: NDArray[np.int8] = silent[who]
+    states = np.full((len(who), len(findings)), -1, dtype=np.int8)
     # A reader who contradicts himself counts by precedence, as a study with several images does.
     np.maximum.at(states, (row, finding), state.astype(np.int8))
-    return states
+    return np.where(states < 0, silent[who], states)
 
 
 def one_of(states: frozenset[State]) -> NDArray[np.bool_]:

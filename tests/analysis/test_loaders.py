@@ -193,7 +193,7 @@ def test_a_split_by_image_puts_patients_on_both_sides(tmp_path: Path) -> None:
 def test_a_rule_that_cannot_be_applied_says_so_and_drops_nothing(tmp_path: Path) -> None:
     index = invent(8, known_patients=False).index(tmp_path / "nobody")
     recipe = mine(tmp_path, 'kind = "one_per_patient"', 'kind = "stated"\ntext = "Drop bad films"\nreason = "no list"',
-                  'kind = "any_reader"', 'kind = "only_findings"\nfindings = ["Mass", "Sinusitis"]')  # fmt: skip
+                  'kind = "only_findings"\nfindings = ["Mass", "Sinusitis"]')  # fmt: skip
     audit = analysis.loader_audit(index, recipe=recipe)
     assert audit["applied"].tolist() == [True, False, False, True]
     assert audit["images"].nunique() == 1

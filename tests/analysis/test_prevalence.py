@@ -128,6 +128,17 @@ def test_intervals_and_positive_patients_are_those_of_a_group_by_patient(
 
 
 @POLICIES
+def test_a_study_whose_images_differ_counts_once_with_the_union_of_its_labels(tmp_path: Path, policy: Policy) -> None:
+    dataset = invent(9, labels_per_study=False, patients=60)
+    found = analysis.prevalence(dataset.index(tmp_path), policy=policy, unit="study")
+    units = brute.units_of(dataset, "study")
+    for row in found.itertuples():
+        by_hand = clustered(brute.clusters(units, row.finding, policy))
+        assert (row.low, row.high) == pytest.approx((float(by_hand.low), float(by_hand.high)), nan_ok=True)
+        assert np.isnan(row.low) or row.low <= row.rate <= row.high
+
+
+@POLICIES
 @pytest.mark.parametrize("by", [(), ("sex",), ("view", "split")])
 def test_sums_over_patients_are_those_of_a_group_by_patient(
     invented: Pair, policy: Policy, by: tuple[str, ...]

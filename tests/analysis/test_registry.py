@@ -86,6 +86,10 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "reader_findings": ("images", "positive", "shared"),
     "second_opinion": OPINIONS,
     "ages": ("unknown", "under_18"),
+    "compare": ("positive", "of"),
+    "compare_attributes": ("images", "of", "patients"),
+    "compare_differences": (),
+    "compare_distances": (),
     "concentration_summary": ("patients", "images", "patients_with_one", "if_repeats_added_nothing"),
     "concerns": (),
     "contradictions": ("count", "of"),
@@ -93,6 +97,7 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "hierarchy": ("positive", "parent_positive", "parent_uncertain", "parent_negative", "parent_blank", "not_assessed"),
     "held_by": ("patients",),
     "images_per_patient": ("patients",),
+    "known_overlaps": (),
     "label_combinations": ("count", "of"),
     "loader_audit": (
         "images",
@@ -113,6 +118,7 @@ DOUBLING: dict[str, tuple[str, ...]] = {
         "of",
     ),
     "lorenz": (),
+    "mapping_losses": ("positive", "of"),
     "overview": ("images", "patients"),
     "pair_counts": ("both", "a", "b", "of", "expected"),
     "prevalence": RATES,
@@ -120,6 +126,8 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "prevalence_policies": RATES,
     "redundancy": ("both", "a", "b", "of"),
     "repeat_share": ("patients", "images"),
+    "standard_cells": ("units",),
+    "standardised_prevalence": ("positive", "of", "fewest"),
     "test_sizes": ("positive", "positive_patients", "negative", "negative_patients"),
     "test_subgroups": ("positive", "positive_patients", "negative", "negative_patients"),
     "timeline": (),
@@ -128,7 +136,7 @@ DOUBLING: dict[str, tuple[str, ...]] = {
 SIZE_DEPENDENT = {
     "low", "high", "low_independent", "high_independent", "auc_low", "auc_high", "half_width", "half_width_specificity",
     "effective_n", "design_effect", "method", "tier", "tier_text", "odds_low", "odds_high", "odds_ratio", "residual",
-    "sentence", "image", "gini", "kappa_low", "kappa_high", "ppv_low", "ppv_high", "sensitivity_low",
+    "sentence", "image", "gini", "standard_error", "kappa_low", "kappa_high", "ppv_low", "ppv_high", "sensitivity_low",
     "sensitivity_high", "ami", "patients_shared", "note", "example_patient",
 }  # fmt: skip
 
