@@ -22,10 +22,13 @@ from cxrdash.analysis.agreement_measures import (
 from cxrdash.analysis.intervals import ClusterSums, clustered, ratio
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.said import Said, counted_and_yes, said
+from cxrdash.analysis.second_opinion import said_positive
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.readings import votes_text
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
+from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +148,20 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+def votes_cohort(index: Index, finding: str, votes: tuple[int, int], policy: Policy) -> Cohort | None:
+    """Return the images that so many of so many readers (``votes``) call positive, as ``agreement`` counts them.
+
+    None where the policy leaves out a state that a reader may be in: such readers do not count as readers
+    of the image, which a filter cannot say.
+    """
+    states = {State.BLANK}
+    for reader in index.readers:
+        states |= index.reading_states.get((reader, finding), frozenset())
+    if not states <= policy.denominator_states:
+        return None
+    return Cohort(readings=(votes_text(*votes, said_positive(finding, policy)),))
+
+
 @statistic(
     "What each reader reports", method="Wilson interval with the effective n of the patient clusters, METHODS 2.2",
     sql=_READER_SQL,
@@ -190,7 +207,7 @@ def _reader_rows(readings: Said, finding: int, policy: Policy) -> pd.DataFrame:
     shared = counted & (others > 0)
 
     def total(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(readings.reader, values.astype(float), minlength=len(readings.readers))
+        return np.bincount(readings.reader, values, minlength=len(readings.readers)).astype(np.float64)
 
     found = clustered(_sums(readings, counted, yes))
     return pd.DataFrame(
@@ -217,6 +234,6 @@ def _sums(readings: Said, counted: NDArray[np.bool_], yes: NDArray[np.bool_]) ->
     reader = key // clusters
 
     def total(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(reader, values.astype(float), minlength=len(readings.readers))
+        return np.bincount(reader, values, minlength=len(readings.readers)).astype(np.float64)
 
     return ClusterSums(total(m > 0), total(m), total(x), total(x * x), total(x * m), total(m * m))

@@ -6,20 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from cxrdash.analysis.registry import statistic
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import AGE_BANDS, BY, select
+from cxrdash.index.selection import AGE_BANDS, LEVELS, select
 from cxrdash.index.store import Index
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LEVELS = f"""
-WITH marked AS (SELECT image, patient, split, view, sex, on_disk, {BY["age_band"]} AS age_band FROM selected)
-SELECT CASE grouping_id(split, view, sex, age_band)
-           WHEN 7 THEN 'part' WHEN 11 THEN 'view' WHEN 13 THEN 'sex' ELSE 'age' END AS attribute,
-       coalesce(split, view, sex, age_band) AS level,
-       count(*)::BIGINT AS images, count(DISTINCT patient)::BIGINT AS patients
-FROM marked GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
-"""
 _AGES = """
 SELECT min(age_years) AS youngest, quantile_disc(age_years, 0.5) AS median, avg(age_years) AS mean,
        max(age_years) AS oldest, count(*) FILTER (WHERE age_years IS NULL)::BIGINT AS unknown,
@@ -29,7 +21,7 @@ FROM selected
 ORDER = ("part", "view", "sex", "age")
 
 
-@statistic("What the cohort is made of", method="counts", sql=_LEVELS)
+@statistic("What the cohort is made of", method="counts", sql=LEVELS)
 def overview(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
     """One row per level: [attribute, level, images, share_of_images, patients, share_of_patients].
 
@@ -41,7 +33,7 @@ def overview(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
     selection = select(index, cohort)
     n = selection.counts
     totals = [("total", name, n[key], None, None, None) for name, key in _TOTALS]
-    found = selection.table(_LEVELS)
+    found = selection.levels()
     rank = {band: at for at, band in enumerate(AGE_BANDS)}
     found["place"] = [rank.get(level, -images) for level, images in zip(found["level"], found["images"], strict=True)]
     found["attribute_place"] = found["attribute"].map(ORDER.index)

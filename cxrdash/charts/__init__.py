@@ -1,49 +1,32 @@
 """Figures from tidy tables: each function takes a DataFrame and a `Look` and only draws."""
 
-from cxrdash.charts.loaders import label_changes, recipe_waterfall
-from cxrdash.charts.logic import hierarchy_tree, redundancy_bars, rule_bars
-from cxrdash.charts.opinions import agreement_dots, opinion_bars, reader_heat, support_bars
-from cxrdash.charts.overview import age_histogram, share_bars
-from cxrdash.charts.pairs import combination_chart, pair_matrix
-from cxrdash.charts.patients import (
-    ecdf_chart,
-    images_per_patient_chart,
-    lorenz_chart,
-    patients_histogram,
-    several_chart,
-)
-from cxrdash.charts.prevalence import level_dots, policy_dots, rate_intervals, state_bars
-from cxrdash.charts.test_set import subgroup_grid, tier_bars, width_chart
-from cxrdash.charts.theme import Look, export_config
-from cxrdash.charts.timeline import timeline_chart
+from __future__ import annotations
 
-__all__ = [
-    "Look",
-    "age_histogram",
-    "agreement_dots",
-    "combination_chart",
-    "ecdf_chart",
-    "export_config",
-    "hierarchy_tree",
-    "images_per_patient_chart",
-    "label_changes",
-    "level_dots",
-    "lorenz_chart",
-    "opinion_bars",
-    "pair_matrix",
-    "patients_histogram",
-    "policy_dots",
-    "rate_intervals",
-    "reader_heat",
-    "recipe_waterfall",
-    "redundancy_bars",
-    "rule_bars",
-    "several_chart",
-    "share_bars",
-    "state_bars",
-    "subgroup_grid",
-    "support_bars",
-    "tier_bars",
-    "timeline_chart",
-    "width_chart",
-]
+from importlib import import_module
+from typing import Any
+
+# Imported when first asked for: the frame needs only `Look`, and the first page no chart at all.
+_HOMES = {
+    "compare": ("attribute_bars", "dataset_dots", "distance_matrix"),
+    "loaders": ("label_changes", "recipe_waterfall"),
+    "logic": ("hierarchy_tree", "redundancy_bars", "rule_bars"),
+    "opinions": ("agreement_dots", "opinion_bars", "reader_heat", "support_bars"),
+    "pairs": ("combination_chart", "pair_matrix"),
+    "patients": ("ecdf_chart", "images_per_patient_chart", "lorenz_chart", "patients_histogram", "several_chart"),
+    "prevalence": ("level_dots", "policy_dots", "rate_intervals", "state_bars"),
+    "test_set": ("subgroup_grid", "tier_bars", "width_chart"),
+    "theme": ("Look", "export_config"),
+    "timeline": ("timeline_chart",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Return the chart of that name."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'cxrdash.charts' has no attribute {name!r}")
+    return getattr(import_module(f"cxrdash.charts.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import pandas as pd
-
 STATE_COLOURS = {
     "positive": "#D55E00",
     "uncertain": "#E69F00",
@@ -173,5 +171,9 @@ def contrast(colour: str, look: Look) -> str:
     return "#111111" if luminance > 0.19 else "#FFFFFF"
 
 
-def _missing(value: float) -> bool:
-    return bool(pd.isna(value))
+def _missing(value: float | None) -> bool:
+    """Whether a cell is None, NaN or pandas' NA (which has no truth value when compared)."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True

@@ -13,6 +13,7 @@ import numpy as np
 
 from cxrdash.errors import CxrdashError
 from cxrdash.index import schema
+from cxrdash.index.selection import LEVELS
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import SPELLINGS, State
 from cxrdash.sources.base import Inventory, Source, Staged
@@ -128,6 +129,10 @@ FROM written JOIN (
     FROM images GROUP BY pattern) USING (pattern)
 ORDER BY pattern;
 
+INSERT INTO patient_sizes
+SELECT 'image', images, count(*) FROM patients GROUP BY images UNION ALL
+SELECT 'study', studies, count(*) FROM patients WHERE studies > 0 GROUP BY studies ORDER BY ALL;
+
 INSERT INTO boxes
 SELECT image, finding, reader, x, y, w, h, coordinate_space
 FROM staged_boxes JOIN images USING (image_id) ORDER BY image, finding;
@@ -141,6 +146,9 @@ SELECT image, reader, finding, state FROM staged_readings JOIN images USING (ima
 ORDER BY image, reader, finding;
 """
 
+
+# The levels of the whole dataset, so that the first page need not read the images.
+LEVEL_SIZES = f"INSERT INTO level_sizes WITH selected AS (SELECT * FROM images), {LEVELS.lstrip()[5:]}"
 
 SUMMARY = """
 SELECT count(*)::BIGINT AS images, count(DISTINCT study)::BIGINT AS studies,
@@ -201,6 +209,7 @@ def assemble(con: duckdb.DuckDBPyConnection, source: Source, staged: Staged) -> 
     with one_commit(con):
         con.execute(IMAGES)
         con.execute(TOTALS)
+        con.execute(LEVEL_SIZES)
         _write_findings(con, source, staged.findings)
         _write_set_aside(con, staged)
         _write_sources(con, staged)

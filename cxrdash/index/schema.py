@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TABLES = """
 CREATE TABLE images (
@@ -19,6 +19,8 @@ CREATE TABLE studies (
     study INTEGER, study_id VARCHAR, patient INTEGER, images BIGINT, pattern INTEGER, patterns BIGINT);
 CREATE TABLE patients (
     patient INTEGER, patient_id VARCHAR, sample_key UBIGINT, images BIGINT, studies BIGINT, splits VARCHAR[]);
+CREATE TABLE patient_sizes (unit VARCHAR, size BIGINT, patients BIGINT);
+CREATE TABLE level_sizes (attribute VARCHAR, level VARCHAR, images BIGINT, patients BIGINT);
 CREATE TABLE boxes (image INTEGER, finding VARCHAR, reader VARCHAR, x DOUBLE, y DOUBLE, w DOUBLE, h DOUBLE,
     coordinate_space VARCHAR);
 CREATE TABLE masks (
@@ -43,6 +45,8 @@ TABLE_COMMENTS = {
     "pattern_sizes": "how many images, studies and patients carry each pattern",
     "studies": "one row per study",
     "patients": "one row per patient",
+    "patient_sizes": "how many patients have how many images (unit image) or studies (unit study)",
+    "level_sizes": "images and patients in each part, view, sex and age band",
     "boxes": "boxes drawn by readers",
     "masks": "masks attached to images",
     "readings": "labels from other readers, each with its provenance",

@@ -148,9 +148,15 @@ class Selection:
     def patient_sizes(self, unit: Unit = "image") -> dict[str, np.ndarray]:
         """Return arrays size, patients: how many patients have how many images (or studies) in the cohort."""
         require_unit(self.index, unit)
-        if unit == "study":
-            return self.arrays(_WHOLE_STUDY_SIZES if self.cohort.everything else _STUDY_SIZES)
-        return self.arrays(_WHOLE_PATIENT_SIZES if self.cohort.everything else _PATIENT_SIZES)
+        if self.cohort.everything:
+            return self.index.arrays(_WHOLE_SIZES, {"unit": "study" if unit == "study" else "image"})
+        return self.arrays(_STUDY_SIZES if unit == "study" else _PATIENT_SIZES)
+
+    def levels(self) -> pd.DataFrame:
+        """Return [attribute, level, images, patients] for part, view, sex and age band."""
+        if self.cohort.everything:
+            return self.index.table("SELECT attribute, level, images, patients FROM level_sizes")
+        return self.table(LEVELS)
 
     def labels(self, unit: Unit = "image", by: tuple[str, ...] = ()) -> LabelTable:
         """Count units by label states, split by the attributes named in ``by`` (keys of BY).
@@ -176,6 +182,16 @@ class Selection:
         found = self.arrays(_UNIONS.format(levels=_columns(by), unit=unit, names=_names(by)))
         states = _from_masks(found["mask"], len(self.index.findings))
         return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
+
+
+LEVELS = f"""
+WITH marked AS (SELECT patient, split, view, sex, {BY["age_band"]} AS age_band FROM selected)
+SELECT CASE grouping_id(split, view, sex, age_band)
+           WHEN 7 THEN 'part' WHEN 11 THEN 'view' WHEN 13 THEN 'sex' ELSE 'age' END AS attribute,
+       coalesce(split, view, sex, age_band) AS level,
+       count(*)::BIGINT AS images, count(DISTINCT patient)::BIGINT AS patients
+FROM marked GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
+"""
 
 
 def counted(count: int, one: str) -> str:
@@ -303,12 +319,7 @@ SELECT size, count(*)::BIGINT AS patients FROM (
     SELECT patient, count(DISTINCT study)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
 WHERE size > 0 GROUP BY size ORDER BY size
 """
-_WHOLE_STUDY_SIZES = """
-SELECT studies AS size, count(*)::BIGINT AS patients FROM patients WHERE studies > 0 GROUP BY studies ORDER BY studies
-"""
-_WHOLE_PATIENT_SIZES = (
-    "SELECT images AS size, count(*)::BIGINT AS patients FROM patients GROUP BY images ORDER BY images"
-)
+_WHOLE_SIZES = "SELECT size, patients FROM patient_sizes WHERE unit = $unit ORDER BY size"
 _WHOLE_PATTERNS = {
     "image": "SELECT pattern, images AS units FROM pattern_sizes ORDER BY pattern",
     "study": "SELECT pattern, studies AS units FROM pattern_sizes WHERE studies > 0 ORDER BY pattern",

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxrdash.analysis.agreement import votes_cohort
 from cxrdash.analysis.second_opinion import said_positive
 from cxrdash.charts.opinions import agreement_dots, reader_heat, support_bars
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.readings import reading_text, votes_text
+from cxrdash.index.readings import reading_text
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
 from cxrdash.ui.opinions import QUESTION
@@ -124,13 +125,13 @@ def _chart(now: Frame, view: str, rows: pd.DataFrame, result: pd.DataFrame) -> N
 def _support_doors(now: Frame, drawn: pd.DataFrame, n: int) -> pd.DataFrame:
     for k in range(1, min(n, 3) + 1):
         drawn = drawn.assign(**{f"door_by_{k}": [_votes_door(now, name, k, n) for name in drawn["finding"]]})
-    if n > 3:
-        drawn = drawn.assign(door_by_more=[_votes_door(now, name, n, n) for name in drawn["finding"]])
-    return drawn
+    return drawn.assign(door_by_more="") if n > 3 else drawn
 
 
 def _votes_door(now: Frame, finding: str, yes: int, of: int) -> str:
-    return doors.door(Cohort(readings=(votes_text(yes, of, said_positive(finding, now.policy)),)))
+    """Return the door to images that so many readers call positive, '' where no filter can say it."""
+    cohort = votes_cohort(now.index, finding, (yes, of), now.policy)
+    return doors.door(cohort) if cohort else ""
 
 
 def _reader_door(now: Frame, reader: str, finding: str) -> str:
@@ -154,7 +155,11 @@ def _link(now: Frame, rows: pd.DataFrame, n: int) -> None:
         format_func=lambda votes: f"{votes} of {n} readers",
     )  # fmt: skip
     with link:
-        doors.link(_votes_door(now, finding, yes, n), f"{safe(finding)}: images positive for {yes} of {n} readers")
+        token = _votes_door(now, finding, yes, n)
+        if token:
+            doors.link(token, f"{safe(finding)}: images positive for {yes} of {n} readers")
+        else:
+            st.caption("This policy leaves out some readings, so no gallery shows exactly these images.")
 
 
 def _box_summary(boxes: pd.DataFrame) -> None:

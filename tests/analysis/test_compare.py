@@ -143,7 +143,7 @@ def test_others_are_names_a_text_of_names_or_open_indexes(nih: Index, chexpert: 
 def test_an_unknown_dataset_and_an_unreadable_cohort_are_refused_by_name(nih: Index) -> None:
     with pytest.raises(CxrdashError, match="No dataset named 'nhi'"):
         analysis.compare(nih, others=("nhi",))
-    with pytest.raises(CxrdashError, match='In dataset chexpert: .*"Hernia" is not a finding'):
+    with pytest.raises(CxrdashError, match=r'In dataset chexpert: .*"Hernia" is not a finding'):
         analysis.compare(nih, Cohort(labels="Hernia"))
 
 

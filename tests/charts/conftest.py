@@ -121,6 +121,59 @@ def repeats(*findings: str) -> pd.DataFrame:
                          "jaccard": [0.67], "door": ["both"]})  # fmt: skip
 
 
+def compared(*shared: str) -> pd.DataFrame:
+    """Two datasets; the second's labels are narrower."""
+    return pd.concat(
+        rates(*shared)
+        .rename(columns={"finding": "shared"})
+        .assign(dataset=name, findings="Nodule or Mass", relation=relation, door=f"into {name}")
+        for name, relation in (("nih", "="), ("demo", "⊂"))
+    ).sort_values("shared", kind="stable")
+
+
+def attributes(*levels: str) -> pd.DataFrame:
+    names = levels or ("F", "M")
+    rows = [
+        {"attribute": attribute, "level": level, "dataset": dataset}
+        for attribute in ("Sex", "View")
+        for level in names
+        for dataset in ("nih", "demo")
+    ]
+    return pd.DataFrame(rows).assign(images=50, of=100, share_of_images=0.5, door="d")
+
+
+def apart(*names: str) -> pd.DataFrame:
+    a, b = names or ("nih", "demo")
+    return pd.DataFrame([{"dataset_a": a, "dataset_b": b, "value": -0.5, "low": -0.7, "high": -0.3, "signed": True}])
+
+
+def named_in(frame: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys([*frame["dataset_a"], *frame["dataset_b"]]))
+
+
+def opinions(*findings: str) -> pd.DataFrame:
+    counts = {"both": 10, "only_first": 10, "only_second": 20, "neither": 60, "of": 100}
+    doors = {f"door_{cell}": cell for cell in ("both", "only_first", "only_second", "neither")}
+    return pd.DataFrame([{"finding": name, **counts, **doors} for name in findings or ("Edema", "Mass")])
+
+
+def support(*findings: str) -> pd.DataFrame:
+    counts = {"positive": 40, "by_1": 20, "by_2": 10, "by_3": 6, "by_more": 4}
+    return pd.DataFrame([{"finding": name, **counts} for name in findings or ("Edema", "Mass")])
+
+
+def agreed(*findings: str) -> pd.DataFrame:
+    measures = {"agreement": 0.9, "ac1": 0.85, "kappa": 0.6, "kappa_low": 0.5, "kappa_high": 0.7}
+    rest = {"positive_agreement": 0.66, "images": 100, "readers": 3, "door": "d"}
+    return pd.DataFrame([{"finding": name, **measures, **rest} for name in findings or ("Edema", "Mass")])
+
+
+def read(*findings: str) -> pd.DataFrame:
+    names = list(findings or ("Edema", "Mass"))
+    rest = {"reader": "R1", "shared": 100, "shared_rate": 0.3, "peers_rate": 0.2, "door": "d"}
+    return rates(*names, images=[100] * len(names)).assign(**rest)
+
+
 @dataclass(frozen=True)
 class Case:
     """One chart: its table for any findings, and how it is drawn."""
@@ -130,6 +183,9 @@ class Case:
 
 
 CASES = {
+    "dataset_dots": Case(compared, lambda frame, look: charts.dataset_dots(frame, look, ["nih", "demo"])),
+    "attribute_bars": Case(attributes, lambda frame, look: charts.attribute_bars(frame, look, ["nih", "demo"])),
+    "distance_matrix": Case(apart, lambda frame, look: charts.distance_matrix(frame, look, named_in(frame))),
     "state_bars": Case(states, charts.state_bars),
     "rate_intervals": Case(rates, charts.rate_intervals),
     "policy_dots": Case(lambda *f: rates(*f).assign(policy="U-Ones"), charts.policy_dots),
@@ -144,14 +200,11 @@ CASES = {
             frame, look, sorted({f for row in frame["findings"] for f in row})
         ),
     ),
+    "opinion_bars": Case(opinions, lambda frame, look: charts.opinion_bars(frame, look, first="one", second="two")),
+    "support_bars": Case(support, lambda frame, look: charts.support_bars(frame, look, readers=3)),
+    "agreement_dots": Case(agreed, charts.agreement_dots),
+    "reader_heat": Case(read, charts.reader_heat),
     "timeline_chart": Case(films, charts.timeline_chart),
-    "share_bars": Case(
-        lambda *f: pd.DataFrame({"level": list(f or ("PA", "AP")), "images": 50, "share": 0.5, "door": "d"}),
-        charts.share_bars,
-    ),
-    "age_histogram": Case(
-        lambda *f: pd.DataFrame({"age_band": list(f or ("0-9", "10-19")), "images": 50}), charts.age_histogram
-    ),
     "patients_histogram": Case(
         lambda *f: pd.DataFrame({"bin": list(f or ("1", "2-10")), "patients": 50}), charts.patients_histogram
     ),
@@ -203,6 +256,10 @@ def tables() -> SimpleNamespace:
         pairs=pairs,
         combinations=combinations,
         films=films,
+        opinions=opinions,
+        support=support,
+        agreed=agreed,
+        read=read,
         children=children,
         rules=rules,
         recipe_steps=recipe_steps,

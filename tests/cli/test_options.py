@@ -29,6 +29,7 @@ cohorts = st.builds(
     sexes=several,
     ages=bounds,
     labels=texts,
+    readings=several,
     patient=texts,
     images_per_patient=bounds,
     on_disk=st.booleans(),

@@ -11,7 +11,7 @@ import pytest
 from tests.ui.watching import Server, Tab
 
 pytestmark = pytest.mark.browser
-PAGES = ("", "patients", "prevalence", "test_set", "cooccurrence", "gallery")
+PAGES = ("", "patients", "prevalence", "test_set", "cooccurrence", "gallery", "compare")
 CHARTS = {"patients", "prevalence", "test_set", "cooccurrence"}
 GRID = "[data-ready]"
 
