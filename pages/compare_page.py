@@ -18,14 +18,14 @@ else:
     if len(comparison.indexes) < 2:
         with top:
             show.headline(QUESTION, f"{now.index.title} stands alone")
+        parts.say(comparison.notes)
         parts.alone(now)
     else:
         sentence = parts.sentence(comparison, comparison.compute("compare_differences"))
         with top:
             show.headline(QUESTION, sentence)
         chosen = parts.view_control(view)
-        for note in comparison.notes:
-            st.caption(safe(note))
+        parts.say(comparison.notes)
         name, result, options = DRAW[chosen](comparison, sentence)
         st.caption(safe(parts.sizes(comparison)))
         show.provenance(comparison.now, name, result, **options)

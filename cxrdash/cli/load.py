@@ -15,6 +15,7 @@ from cxrdash.cli.options import second_opinions
 from cxrdash.cli.output import plain, progress, say, write_json
 from cxrdash.cli.parser import PROGRAM
 from cxrdash.config import Cache
+from cxrdash.errors import CxrdashError
 from cxrdash.index.generations import POINTER
 
 if TYPE_CHECKING:
@@ -56,9 +57,13 @@ def demo(arguments: argparse.Namespace, cache: Cache) -> int:
     from cxrdash.index.store import open_index
 
     if not arguments.rebuild and demo_index.NAME in datasets(cache):
-        say("The demo is indexed already; --rebuild makes it again.")
-        found = open_index(demo_index.NAME, cache)
-        return _report(read_audit(found.cursor(), published=True), arguments)
+        try:
+            found = open_index(demo_index.NAME, cache)
+        except CxrdashError:
+            say("The demo's index is damaged or of another version; it is made again.")
+        else:
+            say("The demo is indexed already; --rebuild makes it again.")
+            return _report(read_audit(found.cursor(), published=True), arguments)
     with stopping_told(cache), as_interrupt(), progress() as step:
         audit = demo_index.build_demo(cache, progress=step)
     return _report(audit, arguments)

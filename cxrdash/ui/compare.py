@@ -100,6 +100,12 @@ def view_control(place: DeltaGenerator) -> str:
     return chosen
 
 
+def say(sentences: Sequence[str]) -> None:
+    """What the reader must know about the datasets: who is left out, and in what unit the others are counted."""
+    for sentence in sentences:
+        st.caption(safe(sentence))
+
+
 def alone(now: Frame) -> None:
     """Say what to do where there is nothing to compare with."""
     name = safe(now.index.dataset)

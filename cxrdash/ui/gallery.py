@@ -83,12 +83,13 @@ def _narrowed(now: Frame, typed: str) -> Cohort:
     query = {name: st.query_params.get_all(name) for name in st.query_params if name not in MINE}
     cohort = now.cohort
     try:
-        cohort = cohort.narrow(doors.narrowing_from(query))
+        linked = doors.narrowing_from(query)
+        for reading in linked.readings:
+            parse_reading(reading, now.index.readers)
+        cohort = cohort.narrow(linked)
         narrowed = cohort.narrow(Cohort(labels=typed.strip()))
         for labels in (typed, narrowed.labels):  # the text alone first: brackets around it could mend it
             parse(labels, now.index.finding_names)
-        for reading in narrowed.readings:
-            parse_reading(reading, now.index.readers)
     except CxrdashError as fault:
         show_fault(fault)
         return cohort

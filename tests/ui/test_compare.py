@@ -75,6 +75,14 @@ def test_a_dataset_that_cannot_read_the_cohort_is_left_out_by_name(
     assert "states" not in headline(at)
 
 
+def test_the_only_other_dataset_is_left_out_with_its_reason(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = opened(small_cache, monkeypatch, ds="small", labels="Infiltration", cmp_others="states")
+    assert "stands alone" in headline(at)
+    assert "states is left out" in said(at)
+
+
 def test_one_dataset_alone_says_how_to_index_another(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tmp_path / "cache")
     build_index(Request(write_nih(tmp_path / "one", nih_rows(5, 1)), name="one"), cache)
