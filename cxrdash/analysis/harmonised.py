@@ -120,7 +120,8 @@ def _views_known(index: Index) -> bool:
 def beside(index: Index, others: Others) -> list[Index]:
     """Return the dataset and the others, each once; without ``others``, every dataset of the same cache.
 
-    ``others`` are open indexes, names, or one text of names separated by commas. Raises CxrdashError for a name that is not indexed there.
+    ``others`` are open indexes, names, or one text of names separated by commas. Raises CxrdashError for a
+    name that is not indexed there.
     """
     folder = Cache(index.path.parents[2])
     named = {index.dataset: index}

@@ -258,7 +258,7 @@ def cells_note(cells: pd.DataFrame) -> list[str]:
         elif len(missing):
             weight = percent(missing["share_of_standard"].sum())
             said.append(
-                f"{name} has nobody in {plural(len(missing), 'cell')} that hold {weight} of the standard "
+                f"{name} has nobody in {plural(len(missing), 'cell')} holding {weight} of the standard "
                 f"({_cells(missing)}): its standardised prevalence is not shown."
             )
         outside = part[(part["share_of_standard"] == 0) & (part["units"] > 0)]

@@ -56,7 +56,10 @@ def standardised(comparison: Comparison, alt: str) -> Drawn:
     drawn = parts.in_common(parts.nearest(table[table["rate"].notna()]))
     drawn = drawn.assign(door=parts.rate_doors(comparison, drawn))
     if drawn.empty:
-        st.info("No label can be standardised: the datasets have no ages and sexes in common. Their cells are below.")
+        st.info(
+            "No label can be standardised in two of these datasets. Bring them to the cells that every dataset "
+            "fills, or choose datasets of similar people."
+        )
     else:
         look, names = comparison.now.look, comparison.names
         figure = charts.dataset_dots(drawn, look, names, title="Standardised share", before="crude")
@@ -66,9 +69,9 @@ def standardised(comparison: Comparison, alt: str) -> Drawn:
         )
     st.markdown("\n".join(f"- {safe(line)}" for line in parts.cells_note(cells)))
     show.table(
-        table, key="cmp_standardised", height=320,
+        table.rename(columns={"crude": "rate_as_is"}), key="cmp_standardised", height=320,
         columns={"shared": "Shared label", "dataset": "Dataset", "findings": "Its findings", "relation": "Relation",
-                 "positive": "Positive", "of": "Of", "crude": "As it is", "rate": "Standardised", "low": "95% from",
+                 "positive": "Positive", "of": "Of", "rate_as_is": "Found", "rate": "Standardised", "low": "95% from",
                  "high": "to", "fewest": "Units in the thinnest cell", "share_uncovered": "Standard not covered",
                  "share_outside": "Units left out"},
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 
 from cxrdash.charts import Look, attribute_bars, dataset_dots, distance_matrix
 from tests.charts.conftest import apart, attributes, compared

@@ -185,7 +185,7 @@ def test_missing_cells_of_the_standard_are_named() -> None:
         columns=["dataset", "age_band", "sex", "view", "units", "share_of_units", "share_of_standard"],
     )  # fmt: skip
     first, second, third = parts.cells_note(cells)
-    assert first.startswith("a has nobody in 1 cell that hold 25.0% of the standard (women 0-17)")
+    assert first.startswith("a has nobody in 1 cell holding 25.0% of the standard (women 0-17)")
     assert second == "50.0% of b lie outside the standard (men 75+ PA)."
     assert third == "c has nobody of known age and sex: it cannot be standardised."
 
