@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -226,14 +225,13 @@ def modulus(seed: int) -> int:
 
 
 def _matching(expression: Expression, states: np.ndarray, column: dict[str, int]) -> np.ndarray:
-    walk: Callable[[Expression], np.ndarray] = lambda item: _matching(item, states, column)  # noqa: E731
     if isinstance(expression, Atom):
         found: np.ndarray = states[:, column[expression.finding]] == expression.state
         return found
     if isinstance(expression, Not):
-        return ~walk(expression.item)
+        return ~_matching(expression.item, states, column)
     combine = np.logical_and if isinstance(expression, And) else np.logical_or
-    matched: np.ndarray = combine.reduce([walk(item) for item in expression.items])
+    matched: np.ndarray = combine.reduce([_matching(item, states, column) for item in expression.items])
     return matched
 
 

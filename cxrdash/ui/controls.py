@@ -12,9 +12,8 @@ from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
 from cxrdash.index.cohort import OLDEST, Cohort, OnePerPatient
-from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
-from cxrdash.labels.expression import Atom, format_expression
+from cxrdash.labels.expression import Atom, format_expression, parse
 from cxrdash.labels.policies import Blank, Policy, Uncertain
 from cxrdash.labels.states import State
 from cxrdash.ui import cache as cached
@@ -187,7 +186,7 @@ def _counting_controls(index: Index) -> tuple[Policy, Unit]:
 def _readable(index: Index, cohort: Cohort) -> Cohort:
     """Return the cohort, or without its label expression where that cannot be read (and say so)."""
     try:
-        select(index, cohort).expression  # noqa: B018
+        parse(cohort.labels, index.finding_names)
     except CxrdashError as fault:
         show_fault(fault)
         st.caption("The page shows the cohort without the label expression.")
