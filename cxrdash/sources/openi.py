@@ -14,7 +14,7 @@ from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import Fields, missing_fields, missing_sentence
 from cxrdash.sources.openi_reports import ROOT_ELEMENT, film_id, headings_of, read_reports
 from cxrdash.sources.staging import Intake
-from cxrdash.sources.vocabulary import Vocabulary, add_labels
+from cxrdash.sources.vocabulary import Vocabulary, add_labels, leave_unassessed
 
 REPORT_FIELDS: Fields = {"uid": ("uid",), "mesh": ("MeSH",), "problems": ("Problems",)}
 FILM_FIELDS: Fields = {"uid": ("uid",), "filename": ("filename",), "projection": ("projection",)}
@@ -154,6 +154,7 @@ class OpenI:
         _stage_labels(con, vocabulary)
         intake.staged.findings = vocabulary.findings
         _note(intake, vocabulary)
+        leave_unassessed(con, [finding.name for finding in vocabulary.findings])
         return intake.staged
 
 
@@ -253,7 +254,7 @@ def _note(intake: Intake, vocabulary: Vocabulary) -> None:
     ((unlabelled, unknown),) = intake.con.execute(COUNTS).fetchall()
     if unlabelled:
         intake.note(
-            f"{unlabelled:,} images belong to reports without headings (not indexed): every finding is blank, "
+            f"{unlabelled:,} images belong to reports without headings (not indexed): no finding is assessed, "
             "which is not the same as normal."
         )
     if unknown and intake.staged.variant == "XML reports" and len(intake.staged.files) == 1:

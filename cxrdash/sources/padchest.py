@@ -14,7 +14,7 @@ from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import Fields, column_positions, missing_fields, missing_sentence
 from cxrdash.sources.staging import Intake
 from cxrdash.sources.tablefile import peek_header
-from cxrdash.sources.vocabulary import LONGEST_LABEL, Vocabulary, add_labels, folded
+from cxrdash.sources.vocabulary import LONGEST_LABEL, Vocabulary, add_labels, folded, leave_unassessed
 
 FIELDS: Fields = {
     "image_id": ("ImageID",),
@@ -116,7 +116,7 @@ SELECT count(*) FILTER (WHERE coalesce(typed.labels NOT IN (SELECT labels FROM s
 FROM padchest_typed AS typed JOIN staged_images USING (record)
 """
 COUNT_NOTES = (
-    "{:,} images are unlabelled: every finding is blank, which is not the same as normal.",
+    "{:,} images are unlabelled: no finding is assessed, which is not the same as normal.",
     "{:,} images have no Projection; their view is that of ViewPosition_DICOM.",
     "{:,} images are MONOCHROME1: stored uninverted, so dark and light are swapped.",
 )
@@ -162,6 +162,7 @@ class PadChest:
         con.execute(IMAGES, {"file": file})
         intake.staged.findings = vocabulary.findings
         _note(intake, path, vocabulary)
+        leave_unassessed(con, [finding.name for finding in vocabulary.findings])
         return intake.staged
 
 

@@ -73,3 +73,20 @@ def add_labels(con: duckdb.DuckDBPyConnection, found: Iterable[tuple[str, Iterab
     if pairs:
         texts, findings = zip(*pairs, strict=True)
         con.execute(ADD_LABELS, {"texts": list(texts), "findings": list(findings)})
+
+
+# The text stands for itself: no printed list and no heading begins with a bracket like this.
+UNASSESSED = "(no labels)"
+LEAVE_UNASSESSED = """
+UPDATE staged_images SET labels = $unassessed
+WHERE labels IS NULL OR labels NOT IN (SELECT labels FROM staged_labels);
+"""
+STATE_UNASSESSED = """
+INSERT INTO staged_labels SELECT $unassessed, unnest($findings::VARCHAR[]), 'not_assessed'
+"""
+
+
+def leave_unassessed(con: duckdb.DuckDBPyConnection, findings: Iterable[str]) -> None:
+    """Mark images that nobody labelled as not assessed for every finding: missing, not negative (METHODS 2.4)."""
+    con.execute(LEAVE_UNASSESSED, {"unassessed": UNASSESSED})
+    con.execute(STATE_UNASSESSED, {"unassessed": UNASSESSED, "findings": list(findings)})

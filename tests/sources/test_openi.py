@@ -79,7 +79,10 @@ def write_tables(folder: Path, reports: Sequence[Sequence[str]], films: Sequence
 
 
 FACTS = "SELECT image_id, patient_id, study_id, view, view_raw, file_key = image_id FROM staged_images ORDER BY ALL"
-LISTED = "SELECT DISTINCT study_id, finding, state FROM staged_images JOIN staged_labels USING (labels) ORDER BY ALL"
+LISTED = """
+SELECT DISTINCT study_id, finding, state FROM staged_images JOIN staged_labels USING (labels)
+WHERE state <> 'not_assessed' ORDER BY ALL
+"""
 LABELS = [
     ("CXR1", "normal", "positive"),
     *[
@@ -114,7 +117,7 @@ def test_reports_and_projections_together_give_every_film_its_view(stage: Stage,
     assert openi.notes.splitlines() == [
         "indiana_reports.csv was not read: the XML reports hold the same headings.",
         "1 reports name no film and are not counted.",
-        "1 images belong to reports without headings (not indexed): every finding is blank, "
+        "1 images belong to reports without headings (not indexed): no finding is assessed, "
         "which is not the same as normal.",
         "Labels that the dataset's card does not list, kept as findings without a parent (1; images in brackets): "
         "'Spondylosis' (1).",
@@ -179,10 +182,12 @@ def test_the_shared_names_follow_the_qualifiers(stage: Stage, folder: Path) -> N
     assert findings["Spondylosis"].parent is None and "No Indexing" not in findings
 
 
-def test_reports_that_were_not_indexed_are_blank(stage: Stage, folder: Path) -> None:
+def test_reports_that_were_not_indexed_are_not_assessed(stage: Stage, folder: Path) -> None:
     openi = stage(folder)
-    blank = "SELECT study_id FROM staged_images WHERE labels NOT IN (SELECT labels FROM staged_labels)"
-    assert openi.column(blank) == ["CXR4"]
+    unassessed = (
+        "SELECT DISTINCT study_id FROM staged_images JOIN staged_labels USING (labels) WHERE state = 'not_assessed'"
+    )
+    assert openi.column(unassessed) == ["CXR4"]
 
 
 # --- what is wrong is named ---
@@ -354,7 +359,9 @@ def test_the_index_counts_what_plain_python_counts(tmp_path: Path) -> None:
     assert index.counts["patients"] == index.counts["studies"] == len({film.split("_")[0] for film in findings})
     assert dict(index.rows("SELECT image_id, view FROM images")) == views
     assert index.rows("SELECT image_id FROM images WHERE on_disk") == [(first,)]
-    found = index.rows("SELECT image_id, lower(finding::VARCHAR) FROM images JOIN patterns USING (pattern)")
+    found = index.rows(
+        "SELECT image_id, lower(finding::VARCHAR) FROM images JOIN patterns USING (pattern) WHERE state = 'positive'"
+    )
     assert Counter(found) == Counter((film, name.lower()) for film, names in findings.items() for name in names)
     for name in STATISTICS:
         assert len(compute(name, index, Cohort(views=("LATERAL",))).columns), name

@@ -80,7 +80,10 @@ def test_images_keep_their_facts(stage: Stage) -> None:
 
 def test_listed_labels_are_positive_and_all_others_blank(stage: Stage) -> None:
     padchest = stage(INVENTED)
-    listed = "SELECT record, finding FROM staged_images JOIN staged_labels USING (labels) ORDER BY ALL"
+    listed = """
+        SELECT record, finding FROM staged_images JOIN staged_labels USING (labels)
+        WHERE state = 'positive' ORDER BY ALL
+    """
     assert padchest.rows(listed) == [
         *[(record, name) for record in (0, 1) for name in ("cardiomegaly", "pleural effusion")],
         (2, "normal"),
@@ -89,13 +92,25 @@ def test_listed_labels_are_positive_and_all_others_blank(stage: Stage) -> None:
         (6, "exclude"),
         *[(8, name) for name in ("COPD signs", "suboptimal study", "unchanged")],
     ]
-    assert padchest.column("SELECT DISTINCT state FROM staged_labels") == ["positive"]
+    assert padchest.column("SELECT DISTINCT state FROM staged_labels ORDER BY state") == ["not_assessed", "positive"]
+
+
+def test_an_image_without_labels_is_not_assessed_for_any_finding(stage: Stage) -> None:
+    padchest = stage(INVENTED)
+    states = (
+        "SELECT record, state, count(*) FROM staged_images JOIN staged_labels USING (labels) GROUP BY ALL ORDER BY ALL"
+    )
+    findings = len(padchest.staged.findings)
+    assert [row for row in padchest.rows(states) if row[1] != "positive"] == [
+        (4, "not_assessed", findings),
+        (7, "not_assessed", findings),
+    ]
 
 
 def test_what_the_audit_says(stage: Stage) -> None:
     assert stage(INVENTED).staged.notes == [
         "Images by MethodLabel: RNN_model 6, Physician 3.",
-        "2 images are unlabelled: every finding is blank, which is not the same as normal.",
+        "2 images are unlabelled: no finding is assessed, which is not the same as normal.",
         "1 images have no Projection; their view is that of ViewPosition_DICOM.",
         "1 images are MONOCHROME1: stored uninverted, so dark and light are swapped.",
         "Labels that the dataset's card does not list, kept as findings without a parent (1; images in brackets): "
@@ -314,7 +329,10 @@ def test_positives_are_the_listed_labels_image_by_image(made: tuple[list[dict[st
         if cells["Labels"] != "nan"
         for label in ast.literal_eval(cells["Labels"])
     }
-    found = index.rows("SELECT image_id, finding::VARCHAR, state::VARCHAR FROM images JOIN patterns USING (pattern)")
+    found = index.rows(
+        "SELECT image_id, finding::VARCHAR, state::VARCHAR FROM images JOIN patterns USING (pattern) "
+        "WHERE state <> 'not_assessed'"
+    )
     assert {(image, finding) for image, finding, state in found if state == "positive"} == expected
     assert len(found) == len(expected)
     counted = compute("prevalence", index, Cohort(), unit="image").set_index("finding")["positive"].to_dict()
