@@ -72,7 +72,11 @@ def cells(now: Frame, pairs: pd.DataFrame, measure: str) -> pd.DataFrame:
         doors.labelled(positive_text([a, b], now.policy))
         for a, b in zip(pairs["finding_a"], pairs["finding_b"], strict=True)
     ]
-    texts = [_text(value, measure) for value in pairs[column]]
+    # Beside itself a finding says how often it occurs: every other measure of it would be a constant.
+    texts = [
+        number(both) if a == b else _text(value, measure)
+        for a, b, both, value in zip(pairs["finding_a"], pairs["finding_b"], pairs["both"], pairs[column], strict=True)
+    ]
     return pairs.assign(value=pairs[column].astype("float64"), text=texts, door=tokens)
 
 

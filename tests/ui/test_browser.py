@@ -102,7 +102,10 @@ def test_the_headline_numbers_are_the_golden_ones(chromium: Any, nih_server: Any
 def test_rgba_films_show_as_grey_pictures(chromium: Any, nih_server: Any, real_data: Path) -> None:
     from PIL import Image
 
-    rgba = [path.name for path in (real_data / "nih" / "images").glob("*.png") if Image.open(path).mode == "RGBA"]
+    rgba = []
+    for path in sorted((real_data / "nih" / "images").glob("*.png")):
+        with Image.open(path) as film:
+            rgba += [path.name] if film.mode == "RGBA" else []
     assert len(rgba) == 4
     tab = Tab(chromium, nih_server.url)
     tab.open(f"gallery?ds=nih&on_disk=true&g_n=100&g_patient={int(rgba[0][:8])}&g_one=false")
