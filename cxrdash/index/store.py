@@ -98,7 +98,7 @@ class Index:
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise CxrdashError(
                 "The query must be one SELECT statement.",
-                "The index is read-only; see its tables with SHOW or --schema.",
+                "The index is read-only; --schema lists its tables.",
             )
         cursor = self.cursor()
         timer = threading.Timer(seconds, cursor.interrupt)
