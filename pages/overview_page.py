@@ -27,6 +27,7 @@ if not show.nothing(now):
     )
     parts.concerns(now)
     parts.composition(now)
+    parts.labels_line(now)
     parts.load_audit(now)
     parts.card(now)
     show.provenance(now, "overview", now.compute("overview"))

@@ -75,6 +75,12 @@ def _levels(rows: pd.DataFrame, attribute: str, title: str) -> None:
     )  # fmt: skip
 
 
+def labels_line(now: Frame) -> None:
+    """Where the labels come from and under which licence, in sight without opening anything."""
+    card = now.index.card
+    st.markdown(f"**Labels** {safe(card.label_provenance)} **Licence** {safe(card.licence)}")
+
+
 def load_audit(now: Frame) -> None:
     """Rows read = indexed + set aside, for each file; published counts; what was set aside and why."""
     index = now.index
