@@ -16,7 +16,7 @@ else:
     view, measure, order = parts.controls()
     if view == "Exact combinations":
         name, result = "label_combinations", now.compute("label_combinations")
-        drawn = parts.top_combinations(now, result)
+        drawn = parts.top_combinations(result)
         names = parts.names_in(drawn, now)
         show.chart(
             combination_chart(drawn, now.look, names, unit=now.units),

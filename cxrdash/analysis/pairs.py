@@ -92,8 +92,8 @@ def label_combinations(
 ) -> pd.DataFrame:
     """One row per exact set of positive findings, the most frequent first; the counts add up to ``of``.
 
-    ``findings`` lists the set, ``labels`` is the expression that finds exactly these units where the
-    policy takes states as they are. With ``top`` the rest is summed in one row 'all other combinations'.
+    ``findings`` lists the set, ``labels`` is the expression that finds exactly these units under the
+    policy. With ``top`` the rest is summed in one row 'all other combinations'.
     """
     import pandas as pd
 
@@ -121,7 +121,7 @@ def label_combinations(
         count=frame["count"].astype(np.int64),
         of=whole,
         share=frame["count"].astype(float) / whole if whole else np.nan,
-        labels=[*(_exact_text(found, names) for found in lists), *([""] if rest else [])],
+        labels=[*(_exact_text(found, names, chosen) for found in lists), *([""] if rest else [])],
         policy=str(chosen),
     ).astype({"combination": "str", "labels": "str", "policy": "str"})
 
@@ -135,9 +135,13 @@ def _summed(positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
     return positive[first], counts
 
 
-def _exact_text(found: list[str], names: tuple[str, ...]) -> str:
-    expression = exactly(found, names)
-    return format_expression(expression) if expression is not None else ""
+def _exact_text(found: list[str], names: tuple[str, ...], policy: Policy) -> str:
+    """Return the expression for units positive under the policy for these findings and for no other."""
+    if policy.positive_states == {State.POSITIVE}:
+        expression = exactly(found, names)
+        return format_expression(expression) if expression is not None else ""
+    others = [f"NOT ({positive_text([name], policy)})" for name in names if name not in found]
+    return " AND ".join([*(f"({positive_text([name], policy)})" for name in found), *others])
 
 
 def positive_text(findings: list[str], policy: Policy) -> str:

@@ -125,14 +125,10 @@ def pair_table(pairs: pd.DataFrame) -> None:
     )
 
 
-def top_combinations(now: Frame, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the most frequent combinations with doors; under U-Ones an uncertain label is part of the set."""
+def top_combinations(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the most frequent combinations, each with the door to exactly its images."""
     top = table[table["findings"].map(len) > 0].head(TOP)
-    return (
-        top.assign(door=[doors.labelled(text) for text in top["labels"]])
-        if str(now.policy) != "U-Ones"
-        else top.assign(door=[doors.labelled(positive_text(found, now.policy)) for found in top["findings"]])
-    )
+    return top.assign(door=[doors.labelled(text) for text in top["labels"]])
 
 
 def names_in(drawn: pd.DataFrame, now: Frame) -> list[str]:

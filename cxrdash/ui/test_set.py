@@ -88,12 +88,13 @@ def with_doors(now: Frame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def subgroup_doors(now: Frame, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells with a subgroup name and a door each."""
+    """Return the cells with a subgroup name and a door each; none for an unknown age, which no cohort can ask for."""
     names = [" · ".join(values) for values in cells[list(SUBGROUP)].itertuples(index=False)]
     tokens = []
     for row in cells.to_dict("records"):
-        levels = {name: row[name] for name in (*SUBGROUP, "split") if row[name] != "unknown" or name == "sex"}
-        tokens.append(doors.levels(levels, labels=positive_text([row["finding"]], now.policy)))
+        levels = {name: row[name] for name in (*SUBGROUP, "split")}
+        labels = positive_text([row["finding"]], now.policy)
+        tokens.append("" if row["age_band"] == "unknown" else doors.levels(levels, labels=labels))
     return cells.assign(subgroup=names, door=tokens)
 
 

@@ -102,8 +102,9 @@ def test_the_rest_is_summed_in_one_row(invented: Pair, top: int) -> None:
     assert len(rest) == (len(every) > top)
 
 
-def test_a_combination_s_expression_selects_exactly_its_images(invented: Pair) -> None:
-    for row in analysis.label_combinations(invented.index, unit="image").itertuples():
+@POLICIES
+def test_a_combination_s_expression_selects_exactly_its_images(invented: Pair, policy: Policy) -> None:
+    for row in analysis.label_combinations(invented.index, policy=policy, unit="image").itertuples():
         assert select(invented.index, Cohort(labels=row.labels)).counts["images"] == row.count
 
 
