@@ -29,6 +29,7 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reading", action="append", metavar="READER:EXPR", help="for example 'google_2019: NOT Edema'; repeatable"
     )
+    group.add_argument("--image", action="append", metavar="ID", help="an image by its identifier; repeatable")
     group.add_argument("--patient", metavar="ID", help="one patient")
     group.add_argument("--per-patient-images", type=_range, metavar="A-B", help="patients with that many images")
     group.add_argument("--per-patient-studies", type=_range, metavar="A-B", help="patients with that many studies")

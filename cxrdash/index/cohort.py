@@ -21,9 +21,9 @@ class Cohort:
 
     ``ages`` are inclusive whole years and drop images of unknown age. ``labels`` is a label
     expression; each of ``readings`` is what one reader must have said (index.readings).
-    ``images_per_patient`` and ``studies_per_patient`` keep patients with that many of them inside the
-    rest of the selection. ``one_per_patient`` then keeps one image each, by the dataset's order or by
-    ``seed``.
+    ``images`` are image identifiers. ``images_per_patient`` and ``studies_per_patient`` keep patients with
+    that many of them inside the rest of the selection. ``one_per_patient`` then keeps one image each, by
+    the dataset's order or by ``seed``.
     """
 
     splits: tuple[str, ...] = ()
@@ -32,6 +32,7 @@ class Cohort:
     ages: tuple[int, int] | None = None
     labels: str = ""
     readings: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     patient: str = ""
     images_per_patient: tuple[int, int] | None = None
     studies_per_patient: tuple[int, int] | None = None
@@ -73,6 +74,8 @@ class Cohort:
         if self.narrows_by_labels:
             parts.append(f"labelled {self.labels}")
         parts += [reading_words(reading) for reading in self.readings]
+        if self.images:
+            parts.append(f"{len(self.images):,} named one by one" if len(self.images) > 1 else "one by name")
         if self.patient:
             parts.append("one patient")
         if self.images_per_patient:
@@ -101,6 +104,7 @@ class Cohort:
             ages=_overlap(self.ages, other.ages),
             labels=_both_labels(self.labels, other.labels),
             readings=tuple(dict.fromkeys(self.readings + other.readings)),
+            images=_common(self.images, other.images),
             patient=_same(self.patient, other.patient),
             images_per_patient=_overlap(self.images_per_patient, other.images_per_patient),
             studies_per_patient=_overlap(self.studies_per_patient, other.studies_per_patient),
@@ -146,6 +150,7 @@ PARAMETERS = {
     "ages": "age",
     "labels": "labels",
     "readings": "reading",
+    "images": "image",
     "patient": "patient",
     "images_per_patient": "per_patient_images",
     "studies_per_patient": "per_patient_studies",

@@ -268,6 +268,9 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
         clause, said = reading.condition(f"reading{place}")
         clauses.append(clause)
         parameters |= said
+    if cohort.images:
+        clauses.append("image_id IN (SELECT unnest($image_ids))")
+        parameters["image_ids"] = list(cohort.images)
     if cohort.patient:
         clauses.append("patient_id = $patient_id")
         parameters["patient_id"] = cohort.patient

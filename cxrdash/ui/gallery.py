@@ -24,6 +24,7 @@ from cxrdash.ui.text import number, plural, safe
 
 SIZES = (18, 32, 100)
 DEFAULT_SIZE = 32
+CHIP_VALUES = 4  # a chip that names more is no chip
 ACROSS = {18: 6, 32: 8, 100: 12}
 OPENED = "g_image"  # link parameter: the image enlarged
 MINE = ("g_labels", "g_n", "g_seed", "g_one", "g_captions", OPENED)  # parameters that are not narrowing chips
@@ -118,7 +119,8 @@ def narrowing_chips() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Only")
         for name in others:
-            values = ", ".join(st.query_params.get_all(name))
+            several = st.query_params.get_all(name)
+            values = ", ".join(several) if len(several) <= CHIP_VALUES else f"{len(several)} of them"
             label = name.removeprefix(doors.PREFIX).replace("_", " ")
             st.button(f"{safe(label)}: {safe(values)} ✕", key=f"chip_{name}", on_click=_remove, args=(name,))
 

@@ -158,6 +158,15 @@ def test_a_patient_that_is_another_patient_is_nobody(index: Index) -> None:
     assert select(index, Cohort(patient="p3").narrow(Cohort(patient="p7"))).counts["images"] == 0
 
 
+def test_images_may_be_named_one_by_one(index: Index) -> None:
+    every = chosen(select(index))
+    named = (every[3], every[0], "nobody's film'; --")
+    selection = select(index, Cohort(images=named))
+    assert chosen(selection) == sorted(every[at] for at in (0, 3))
+    assert pasted(selection) == 2
+    assert chosen(select(index, Cohort(images=named).narrow(Cohort(images=(every[3], every[1]))))) == [every[3]]
+
+
 @settings(max_examples=80)
 @given(expression=expressions(HOSTILE))
 def test_hostile_finding_names_are_only_names(hostile: Index, expression: Expression) -> None:
