@@ -41,6 +41,7 @@ def index(arguments: argparse.Namespace, cache: Cache) -> int:
         images=tuple(arguments.images),
         masks=tuple(arguments.masks),
         second_opinions=opinions,
+        mapping=arguments.mapping,
         allow_bad_rows=arguments.allow_bad_rows,
         dry_run=arguments.dry_run,
     )

@@ -41,6 +41,7 @@ CREATE TABLE staged_boxes (image_id VARCHAR, finding VARCHAR, reader VARCHAR,
 CREATE TABLE staged_masks (image_id VARCHAR, structure VARCHAR, width INTEGER, height INTEGER, rle VARCHAR,
     convention VARCHAR, quality DOUBLE);
 CREATE TABLE staged_readings (image_id VARCHAR, reader VARCHAR, finding VARCHAR, state VARCHAR);
+CREATE TABLE staged_attributes (image_id VARCHAR, attribute VARCHAR, level VARCHAR); -- such as who labelled it
 CREATE TABLE staged_set_aside (
     file INTEGER, record BIGINT, column_name VARCHAR, value VARCHAR, reason VARCHAR,
     what VARCHAR               -- 'row': the row is not in the index; 'value': the row is, this value is not
@@ -94,6 +95,7 @@ class ReadFile:
     recognised_as: str
     plain: Path  # the decompressed, UTF-8 copy that was read (may be the file itself)
     counts_images: bool = True  # False for boxes, lists and second opinions: their rows are no images
+    has_lines: bool = True  # False where a record is a film or another thing without a line
 
 
 @dataclass
@@ -108,7 +110,10 @@ class Staged:
 
 
 class Source(Protocol):
-    """One dataset module. Instances hold no state."""
+    """One dataset module. Instances hold no state.
+
+    A source whose films say more than its tables has ``header_use`` too (see ``film_headers.HeaderUse``).
+    """
 
     name: str
     card: Card

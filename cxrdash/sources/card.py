@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from cxrdash.labels.findings import Finding
 
@@ -43,6 +44,17 @@ class Card:
     synthetic: bool = False
     share_freely: bool = False  # may images and ids leave the machine at all?
     readers: Mapping[str, str] = field(default_factory=dict, hash=False)  # who a reader is, and what limits them
+
+
+def card_facts(card: Card) -> dict[str, Any]:
+    """Return a card as plain values, for a dataset whose card is in no file of ours."""
+    facts = {one.name: getattr(card, one.name) for one in fields(card)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items() if value != ()}
+
+
+def card_of_facts(facts: Mapping[str, Any]) -> Card:
+    """Return the card that ``card_facts`` was made of."""
+    return Card(**{"known_problems": (), "findings": (), "published": (), **facts})
 
 
 def load_card(name: str) -> Card:

@@ -1,4 +1,4 @@
-"""The demo dataset that cxrdash.demo writes: tables of images, boxes and masks."""
+"""The demo dataset that cxrdash.demo writes: tables of images, boxes, masks and readings."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ FIELDS: Fields = {**FACT_FIELDS, **LABEL_FIELDS}
 BOX_FIELDS: Fields = {name: (name,) for name in ("image_id", "finding", "x", "y", "box_width", "box_height")}
 MASK_FIELDS: Fields = {
     name: (name,) for name in ("image_id", "structure", "mask_width", "mask_height", "quality", "convention", "rle")
+}
+READING_FIELDS: Fields = {
+    name.lower().replace(" ", "_"): (name,)
+    for name in (
+        "image_id",
+        "reader",
+        "Cardiomegaly",
+        "Consolidation",
+        "Lung Lesion",
+        "Pleural Effusion",
+        "Pneumothorax",
+    )
 }
 
 PARSED = """
@@ -151,6 +163,37 @@ FROM demo_masks
 WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND what = 'row')
 """
 
+READING_CELLS = """
+CREATE OR REPLACE TEMP TABLE demo_reading_cells AS
+SELECT record, image_id, reader, unnest($findings::VARCHAR[]) AS finding,
+    unnest([cardiomegaly, consolidation, lung_lesion, pleural_effusion, pneumothorax]) AS cell
+FROM demo_readings
+"""
+READING_FAULTS = """
+CREATE OR REPLACE TEMP VIEW demo_reading_faults AS
+WITH bad AS (
+    SELECT record, first({'column_name': finding, 'value': cell, 'reason': 'not one of 1 and 0'} ORDER BY finding) AS
+        fault
+    FROM demo_reading_cells WHERE cell IS NULL OR cell NOT IN ('0', '1') GROUP BY record),
+repeated AS (
+    SELECT image_id, reader, min(record) AS first_record FROM demo_readings GROUP BY ALL HAVING count(*) > 1)
+SELECT demo_readings.record, CASE
+    WHEN image_id IS NULL OR image_id NOT IN (SELECT image_id FROM staged_images)
+    THEN {'column_name': 'image_id', 'value': image_id, 'reason': 'the image is not in the image table'}
+    WHEN reader IS NULL
+    THEN {'column_name': 'reader', 'value': NULL::VARCHAR, 'reason': 'the reader is missing'}
+    WHEN bad.record IS NOT NULL THEN bad.fault
+    WHEN demo_readings.record > first_record
+    THEN {'column_name': 'image_id', 'value': image_id, 'reason': 'the reader has read this image before'}
+    END AS fault
+FROM demo_readings LEFT JOIN bad USING (record) LEFT JOIN repeated USING (image_id, reader)
+"""
+READINGS = """
+INSERT INTO staged_readings
+SELECT image_id, reader, finding, CASE cell WHEN '1' THEN 'positive' ELSE 'negative' END FROM demo_reading_cells
+WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND what = 'row')
+"""
+
 
 class Demo:
     """The source of the synthetic dataset."""
@@ -159,11 +202,13 @@ class Demo:
     card = load_card("demo")
 
     def claim(self, headers: Headers) -> Claim | None:
-        """Return the image table, known by all its columns, and the boxes and masks beside it."""
+        """Return the image table, known by all its columns, and the boxes, masks and readings beside it."""
         images = _having(headers, FIELDS)
         if not images:
             return None
+        readings = tuple(path for path in _having(headers, READING_FIELDS) if path not in images)
         roles = {"images": images, "boxes": _having(headers, BOX_FIELDS), "masks": _having(headers, MASK_FIELDS)}
+        roles["readings"] = readings
         return Claim(self.name, {role: paths for role, paths in roles.items() if paths})
 
     def nearest(self, headers: Headers) -> str:
@@ -179,7 +224,7 @@ class Demo:
         return path
 
     def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
-        """Stage the images and their labels, then boxes and masks; see ``Source.stage``."""
+        """Stage the images and their labels, then boxes, masks and readings; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
         intake.staged.image_column = "image_id"
         intake.staged.findings = list(self.card.findings)
@@ -190,6 +235,8 @@ class Demo:
             _stage_boxes(intake, path)
         for path in claim.roles.get("masks", ()):
             _stage_masks(intake, path)
+        for path in claim.roles.get("readings", ()):
+            _stage_readings(intake, path)
         return intake.staged
 
 
@@ -221,6 +268,17 @@ def _stage_masks(intake: Intake, path: Path) -> None:
     intake.con.execute(MASK_FAULTS)
     intake.set_aside_rows(file, "demo_mask_faults")
     intake.con.execute(MASKS, {"file": file})
+
+
+def _stage_readings(intake: Intake, path: Path) -> None:
+    file = intake.read(
+        path, name="demo_readings", fields=READING_FIELDS, recognised_as="demo readers", counts_images=False
+    )
+    findings = [names[0] for name, names in READING_FIELDS.items() if name not in ("image_id", "reader")]
+    intake.con.execute(READING_CELLS, {"findings": findings})
+    intake.con.execute(READING_FAULTS)
+    intake.set_aside_rows(file, "demo_reading_faults")
+    intake.con.execute(READINGS, {"file": file})
 
 
 SOURCE = Demo()

@@ -35,19 +35,21 @@ class _Walk:
     unnameable: int = 0
     unreadable: list[str] = field(default_factory=list)
     misses: int = 0
+    all_unnamed: bool = False
 
     def inside(self, path: str) -> bool:
         return any(_within(path, root) for root in self.roots)
 
 
-def take_inventory(root: Path, image_roots: Sequence[Path] = ()) -> Inventory:
+def take_inventory(root: Path, image_roots: Sequence[Path] = (), *, unnamed: bool = False) -> Inventory:
     """Return the tables of ``root`` and the image files of it and of ``image_roots``, sorted.
 
     Each folder is read once; hidden files and folders are left out, links to folders are never
-    followed, and a further image folder inside another root is not walked twice.
+    followed, and a further image folder inside another root is not walked twice. ``unnamed`` looks into
+    files without a known ending for DICOM, in every folder.
     Raises CxrdashError where a root is missing, no folder, unreadable, or holds neither tables nor images.
     """
-    walk = _Walk(roots=[_folder(path) for path in (root, *image_roots)])
+    walk = _Walk(roots=[_folder(path) for path in (root, *image_roots)], all_unnamed=unnamed)
     for number, start in enumerate(walk.roots):
         if not any(_within(str(start), other) for other in walk.roots[:number]):
             _walk_root(walk, number, start)
@@ -127,6 +129,8 @@ def _keep(walk: _Walk, number: int, entry: os.DirEntry[str], relative: str) -> N
 
 def _is_unnamed(walk: _Walk, number: int, relative: str) -> bool:
     *folders, name = relative.split("/")
+    if walk.all_unnamed:
+        return walk.misses < UNNAMED_MISSES and not name.lower().endswith((*TABLE_ENDS, *REPORT_ENDS, ".toml"))
     if walk.misses >= UNNAMED_MISSES or UNNAMED_FOLDERS.isdisjoint((walk.roots[number].name, *folders)):
         return False
     return UNNAMED.fullmatch(name) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,8 @@ from cxrdash.sources import chexmask
 from cxrdash.sources.base import Claim, Headers, Inventory, Source
 from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import separator_sentence
+from cxrdash.sources.local import Local
+from cxrdash.sources.mapping import Mapping
 from cxrdash.sources.plainfile import opened
 from cxrdash.sources.tablefile import peek_header
 from cxrdash.sources.xmlfile import peek_root
@@ -43,12 +46,14 @@ def source_named(name: str) -> Source:
     return cast(Source, import_module(SOURCES[name]).SOURCE)
 
 
-def recognise(inventory: Inventory, wanted: str | None) -> tuple[Source, Claim]:
+def recognise(inventory: Inventory, wanted: str | None, mapping: Mapping | None = None) -> tuple[Source, Claim]:
     """Return the source that reads this folder, by the columns of its tables, and the files it claims.
 
-    ``wanted`` names one source instead of all. Raises CxrdashError where none fits (with the tables
-    found and the columns that came nearest) or more than one does.
+    A ``mapping`` is the source itself; ``wanted`` names one source instead of all. Raises CxrdashError where
+    none fits (with the tables found and the columns that came nearest) or more than one does.
     """
+    if mapping is not None and wanted is None:
+        return _declared(Local(mapping, inventory), inventory)
     sources = [source_named(name) for name in ([wanted] if wanted else SOURCES)]
     headers = _headers(inventory)
     claims = [(source, claim) for source in sources if (claim := source.claim(headers)) is not None]
@@ -62,6 +67,13 @@ def recognise(inventory: Inventory, wanted: str | None) -> tuple[Source, Claim]:
     if not claims:
         raise _unknown(inventory, headers, sources)
     source, claim = claims[0]
+    claim = replace(claim, roles={**claim.roles, **chexmask.roles(headers, claim)})
+    return source, replace(claim, notes=(*claim.notes, *_unread(claim, headers)))
+
+
+def _declared(source: Local, inventory: Inventory) -> tuple[Source, Claim]:
+    headers = _headers(inventory)
+    claim = source.claim(headers)
     claim = replace(claim, roles={**claim.roles, **chexmask.roles(headers, claim)})
     return source, replace(claim, notes=(*claim.notes, *_unread(claim, headers)))
 
@@ -106,7 +118,8 @@ def _unknown(inventory: Inventory, headers: Headers, sources: list[Source]) -> C
     known = ", ".join(source.card.title for source in sources)
     return CxrdashError(
         f"{shown_path(inventory.roots[0])} is none of the datasets known here ({known}).",
-        "Give the folder that holds the dataset's label table as it was downloaded.",
+        "Give the folder that holds the dataset's label table as it was downloaded. For a dataset of your own, draft "
+        f"a mapping first: python -m cxrdash init {shlex.quote(str(inventory.roots[0]))}",
         details=[listed if names else "It holds no tables (.csv).", *near, *odd[:SHOWN_TABLES]],
     )
 

@@ -11,6 +11,7 @@ from cxrdash.sources import rsna_extras
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
 from cxrdash.sources.claims import answer_forms, film_stem, is_repeat, largest_first, nearest_table
+from cxrdash.sources.film_headers import HeaderUse
 from cxrdash.sources.headers import Fields, missing_fields
 from cxrdash.sources.staging import Intake
 
@@ -114,6 +115,7 @@ class Rsna:
 
     name = "rsna"
     card = load_card("rsna")
+    header_use = HeaderUse()  # no patients: PatientID repeats patientId, which names the image
 
     def claim(self, headers: Headers) -> Claim | None:
         """Return the label tables, with the detailed classes, header values and NIH mappings beside them."""

@@ -11,6 +11,7 @@ from cxrdash.images.rle import RELATIVE
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
 from cxrdash.sources.claims import answer_forms, film_stem, is_repeat, largest_first, nearest_table
+from cxrdash.sources.film_headers import HeaderUse, as_stated
 from cxrdash.sources.headers import Fields, matching_key, missing_fields
 from cxrdash.sources.runs import define_run_checks
 from cxrdash.sources.staging import Intake
@@ -79,6 +80,8 @@ class Siim:
 
     name = "siim"
     card = load_card("siim")
+    # The ids in the public release are made up (a UUID each), so they may be shown as they are.
+    header_use = HeaderUse(patient=as_stated, studies=True, no_patients=NO_PATIENTS)
 
     def claim(self, headers: Headers) -> Claim | None:
         """Return the tables of ImageId and EncodedPixels that are no answer forms (known by their name)."""

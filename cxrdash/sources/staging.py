@@ -41,7 +41,27 @@ class Intake:
         """
         header = peek_header(path)
         _refuse_doubles(path, header, fields)
-        at = {position: field for field, position in column_positions(header, fields).items()}
+        at = column_positions(header, fields)
+        positions = {field: at.get(field) for field in fields}
+        return self.read_at(
+            path, name=name, positions=positions, recognised_as=recognised_as, counts_images=counts_images
+        )
+
+    def read_at(
+        self,
+        path: Path,
+        *,
+        name: str,
+        positions: Mapping[str, int | None],
+        recognised_as: str,
+        counts_images: bool = True,
+    ) -> int:
+        """Read a table as ``read`` does, its fields given by the places of their columns (from 0).
+
+        A field without a place is NULL throughout. Two fields may not share a place.
+        """
+        header = peek_header(path)
+        at = {position: field for field, position in positions.items() if position is not None}
         width = max((n for n, cell in enumerate(header, start=1) if cell.strip()), default=0)
         columns = [at.get(position, f"column {position + 1}") for position in range(width)]
         table = open_table(
@@ -52,7 +72,7 @@ class Intake:
             columns=columns if width > 1 else None,
             allow_bad_rows=self.allow_bad_rows,
         )
-        self._make_view(name, {field: field in at.values() for field in fields})
+        self._make_view(name, {field: field in at.values() for field in positions})
         return self._account(table, recognised_as, counts_images)
 
     def read_list(self, path: Path, *, name: str, recognised_as: str) -> int:

@@ -10,6 +10,7 @@ import duckdb
 from cxrdash.sources import vindr_boxes, vindr_labels
 from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.claims import answer_forms, film_stem, largest_first, nearest_table
+from cxrdash.sources.film_headers import HeaderUse
 from cxrdash.sources.staging import Intake
 
 IMAGE_ID = re.compile(r"[0-9a-f]{32}")
@@ -24,6 +25,7 @@ class Vindr:
 
     name = "vindr"
     card = vindr_labels.CARD
+    header_use = HeaderUse()  # no patients: PatientID is absent or random in these releases
 
     def claim(self, headers: Headers) -> Claim | None:
         """Return the tables of labels, boxes and sizes; PhysioNet's say more than Kaggle's of the same images."""

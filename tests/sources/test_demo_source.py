@@ -149,3 +149,27 @@ def test_the_cards_counts_are_those_of_the_plan() -> None:
         "images": len({row["image_id"] for row in plan.rows} - conflicting),
         "patients": len({row["patient_id"] for row in plan.rows if row["image_id"] not in conflicting}),
     }
+
+
+READING = {
+    "image_id": "I0", "reader": "A", "Cardiomegaly": "1", "Consolidation": "0", "Lung Lesion": "0",
+    "Pleural Effusion": "1", "Pneumothorax": "0",
+}  # fmt: skip
+
+
+def test_readings_are_what_each_reader_said(staged: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [READING, {**READING, "image_id": "I9"}, {**READING, "reader": ""}, {**READING, "Pneumothorax": "2"},
+            {**READING, "reader": "B"}, {**READING, "Consolidation": "1"}]  # fmt: skip
+    with (tmp_path / "readers.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(READING))
+        table.writeheader()
+        table.writerows(rows)
+    staging = staged({})
+    positive = "SELECT reader, finding FROM staged_readings WHERE state = 'positive' ORDER BY ALL"
+    assert staging.rows(positive) == [(who, name) for who in "AB" for name in ("Cardiomegaly", "Pleural Effusion")]
+    assert staging.aside() == [
+        (1, "image_id", "I9", "row"),
+        (2, "reader", None, "row"),
+        (3, "Pneumothorax", "2", "row"),
+        (5, "image_id", "I0", "row"),
+    ]

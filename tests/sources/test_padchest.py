@@ -20,6 +20,7 @@ import cxrdash.analysis  # noqa: F401 - registers the statistics
 from cxrdash.analysis.registry import STATISTICS, compute
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.sources.base import STAGING_TABLES
 from cxrdash.sources.card import load_card
@@ -28,7 +29,7 @@ from cxrdash.sources.headers import column_positions
 from cxrdash.sources.padchest import FIELDS, SOURCE, read_labels
 from cxrdash.sources.registry import recognise
 from cxrdash.sources.tablefile import peek_header
-from tests.datasets import build, indexed
+from tests.datasets import build, indexed, nih_row, write_nih
 
 Stage = Callable[..., Any]
 INVENTED = Path(__file__).resolve().parents[1] / "data" / "padchest"
@@ -415,3 +416,22 @@ def test_films_are_found_by_name_in_any_layout(tmp_path: Path) -> None:
         (folder / film).write_bytes(b"")
     index = indexed(Path(shutil.move(folder, tmp_path / "moved")), "padchest")
     assert index.rows("SELECT image_id FROM images WHERE on_disk ORDER BY ALL") == [("1_a.png",), ("2_b.png",)]
+
+
+def test_who_labelled_an_image_can_be_split_by_and_narrowed_to(tmp_path: Path) -> None:
+    rows = [row(ImageID=f"{at}.png", StudyID=str(at), PatientID=str(at), MethodLabel=method, Labels=labels)
+            for at, (method, labels) in enumerate([("Physician", "['mass']"), ("Physician", "['normal']"),
+                                                   ("RNN_model", "['mass']"), ("nan", "['mass']")])]  # fmt: skip
+    index = indexed(write(tmp_path / "padchest", *rows), "padchest")
+    table = compute("prevalence_by", index, Cohort(), by="label_method", unit="image")
+    mass = table[table["finding"] == "mass"].set_index("label_method")
+    assert mass[["counted", "of"]].to_numpy().tolist() == [[1, 2], [1, 1], [1, 1]]
+    assert list(mass.index) == ["Physician", "RNN_model", "not stated"]
+    assert select(index, Cohort(methods=("Physician",))).counts["images"] == 2
+    assert "labels by Physician" in Cohort(methods=("Physician",)).words()
+
+
+def test_another_dataset_does_not_say_who_labelled(tmp_path: Path) -> None:
+    index = indexed(write_nih(tmp_path / "nih", [nih_row(1)]), "nih")
+    with pytest.raises(CxrdashError, match="does not say who labelled"):
+        compute("prevalence_by", index, Cohort(), by="label_method")
