@@ -18,6 +18,7 @@ from cxrdash.errors import CxrdashError
 REQUIREMENTS = BESIDE_APP.parent / "requirements.txt"
 PYTHON = (3, 11)
 ENOUGH_DISK = 1_000_000_000  # bytes; an index of a million images and its thumbnails fit
+DICOM_ROOT = "1.2.840.10008.1.2"  # of all transfer syntaxes
 PINNED = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*==\s*([^\s;#,]+)")
 
 
@@ -83,7 +84,6 @@ def library_checks(requirements: Iterable[str]) -> Iterator[Check]:
 
 def decoders() -> Iterator[Check]:
     """Say which image formats can be decoded; rare DICOM compressions are optional."""
-    from cxrdash.images.dicom import DECODER_PACKAGES
     from cxrdash.images.formats import READERS
 
     for reader in READERS:
@@ -91,14 +91,23 @@ def decoders() -> Iterator[Check]:
             yield Check(f"images: {reader.name}", "ok", f"read by {reader.package}")
         else:
             yield Check(f"images: {reader.name}", "failed", "no decoder", f"pip install {reader.package}")
-    if not READERS[0].is_available():
-        return
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import UID
+    if READERS[0].is_available():
+        yield from compressions()
 
-    for syntax, packages in DECODER_PACKAGES.items():
-        if packages != "pydicom" and not get_decoder(UID(syntax)).is_available:
-            yield Check(f"DICOM: {UID(syntax).name}", "note", "no decoder", f"If needed: pip install {packages}")
+
+def compressions() -> Iterator[Check]:
+    """Say which compressed DICOM films can be decoded, and what the others need."""
+    from cxrdash.images.dicom_decoders import DECODER_PACKAGES, DEEPEST_BITS, is_decodable
+    from cxrdash.images.dicom_library import pydicom
+
+    for syntax, package in DECODER_PACKAGES.items():
+        name = f"DICOM {pydicom.uid.UID(syntax).name.partition(' (')[0]} ({syntax.removeprefix(DICOM_ROOT)})"
+        if is_decodable(syntax, DEEPEST_BITS[syntax]):
+            yield Check(name, "ok", f"read by {package}")
+        elif is_decodable(syntax, 8):
+            yield Check(name, "note", "8 bits only", f"If needed: pip install {package}")
+        else:
+            yield Check(name, "note", "no decoder", f"If needed: pip install {package}")
 
 
 def cache_checks(cache: Cache) -> Iterator[Check]:

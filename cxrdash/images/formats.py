@@ -88,6 +88,15 @@ def read_film(path: str | os.PathLike[str], *, side: int | None = None) -> Film:
 
 
 def _read(path: Path, side: int | None) -> Film:
+    return reader_for(path).read(path, side=side)
+
+
+def reader_for(path: Path) -> Reader:
+    """Return the reader that takes the file, by its first bytes.
+
+    Raises ``UnreadableFilm`` for what is no file, holds nothing, is too large or of no known format,
+    and ``OSError`` where it cannot be opened.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         # Opening a FIFO would block for ever.
@@ -99,7 +108,7 @@ def _read(path: Path, side: int | None) -> Film:
         raise UnreadableFilm("too large", f"too large: {found.st_size:,} bytes")
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    return _reader_of(head, path.suffix.lower()).read(path, side=side)
+    return _reader_of(head, path.suffix.lower())
 
 
 def _reader_of(head: bytes, suffix: str) -> Reader:

@@ -39,8 +39,8 @@ def read(path: Path, *, side: int | None = None) -> Film:
             image.draft("L", (side, side))
         pixels = _grey(image)
         inverted = pixels.dtype == np.uint16 and _white_is_zero(image)
-    window = full_range(pixels) if pixels.dtype == np.uint16 else None
-    return Film(pixels, mode, BITS.get(mode, 8), width, height, inverted=inverted, window=window)
+    spread = full_range(pixels.min(), pixels.max()) if pixels.dtype == np.uint16 else None
+    return Film(pixels, mode, BITS.get(mode, 8), width, height, inverted=inverted, spread=spread)
 
 
 def _opened(path: Path) -> Image.Image:
