@@ -33,10 +33,8 @@ def decode(rle: str, width: int, height: int, *, convention: str) -> np.ndarray:
     Raises CxrdashError for an unknown convention, an impossible size, an odd count of numbers, a run of
     no pixels, and a run beyond the last pixel (COCO: counts that do not add up to all pixels).
     """
-    convention = _known(convention)
-    if min(width, height) < 1 or width * height > MAX_PIXELS:
-        raise CxrdashError(f"A mask cannot be {width} x {height} pixels.", FIX)
-    starts, ends = _runs(rle.strip(), width * height, convention)
+    convention = known_convention(convention)
+    starts, ends = runs(rle, width, height, convention=convention)
     steps = np.zeros(width * height + 1, dtype=np.int32)
     np.add.at(steps, starts, 1)
     np.add.at(steps, ends, -1)
@@ -44,9 +42,19 @@ def decode(rle: str, width: int, height: int, *, convention: str) -> np.ndarray:
     return flat.reshape(height, width) if convention == ROW_MAJOR else flat.reshape(width, height).T
 
 
+def runs(rle: str, width: int, height: int, *, convention: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the runs of a mask start and end (exclusive), as int64 counted from 0 in its own order.
+
+    They may overlap or stand in any order. Raises CxrdashError as ``decode`` does.
+    """
+    if min(width, height) < 1 or width * height > MAX_PIXELS:
+        raise CxrdashError(f"A mask cannot be {width} x {height} pixels.", FIX)
+    return _runs(rle.strip(), width * height, known_convention(convention))
+
+
 def encode(mask: np.ndarray, *, convention: str) -> str:
     """Return the code of a mask of shape (height, width); '' where it is empty, for COCO its one count."""
-    convention = _known(convention)
+    convention = known_convention(convention)
     ordered = mask.astype(bool) if convention == ROW_MAJOR else mask.astype(bool).T
     flat = np.concatenate([[0], ordered.ravel().astype(np.int8), [0]])
     changes = np.flatnonzero(np.diff(flat))
@@ -59,7 +67,8 @@ def encode(mask: np.ndarray, *, convention: str) -> str:
     return " ".join(map(str, np.stack([first, ends - starts], axis=1).ravel().tolist()))
 
 
-def _known(convention: str) -> str:
+def known_convention(convention: str) -> str:
+    """Return the convention's own name; CxrdashError for one that is none of ``CONVENTIONS``."""
     convention = OTHER_WORDS.get(convention, convention)
     if convention not in CONVENTIONS:
         raise CxrdashError(f"'{shown(convention)}' is no way to write a mask.", f"Known: {'; '.join(CONVENTIONS)}.")
