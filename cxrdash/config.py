@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CACHE_VARIABLE = "CXRDASH_CACHE"
+REVIEWS_VARIABLE = "CXRDASH_REVIEWS"
 BESIDE_APP = Path(__file__).resolve().parents[1] / "data_cache"
 
 
@@ -28,6 +29,12 @@ class Cache:
     def demo(self) -> Path:
         """The demo dataset's own files, as if downloaded."""
         return self.root / "demo"
+
+    @property
+    def reviews(self) -> Path:
+        """Readers' marks: in ``CXRDASH_REVIEWS`` where that is set. Never deleted with the index."""
+        chosen = os.environ.get(REVIEWS_VARIABLE)
+        return Path(chosen).expanduser().absolute() if chosen else self.root / "reviews"
 
 
 def cache(folder: str | Path | None = None) -> Cache:

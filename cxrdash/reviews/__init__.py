@@ -1,0 +1,1 @@
+"""Readers' marks: the only user data cxrdash holds; append-only, kept twice, never in the index."""

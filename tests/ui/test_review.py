@@ -1,0 +1,183 @@
+"""The review page: what may be seen, what reaches the disk, and what each answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxrdash.config import Cache
+from cxrdash.reviews.sessions import Item
+from cxrdash.reviews.store import FILE, ReviewStore
+from cxrdash.ui.review_board import LEAST_MS, Sitting, code_of, keep, question, verdict
+from tests.reviews.invented import session
+from tests.ui.test_pages import app, headline, shown
+
+
+@pytest.fixture
+def sitting(tmp_path: Path) -> Iterator[Sitting]:
+    store = ReviewStore(tmp_path / "reviews")
+    store.add_session(session())
+    yield Sitting(session(), "Ann", store)
+    store.close()
+
+
+def act(sitting: Sitting, number: int, image: int = 0, **changes: Any) -> dict[str, Any]:
+    """What the browser sends for one key press."""
+    ref = sitting.reference(sitting.session.items[image])
+    times = {"shown": 1.7e12, "decided": 1.7e12 + 900, "dwell": 900}
+    return {"c": "tab", "n": number, "ref": ref, "code": "yes", **times} | changes
+
+
+def send(sitting: Sitting, *acts: dict[str, Any]) -> Any:
+    return keep(sitting, {"acts": list(acts)}, generation="g1")
+
+
+def test_a_mark_is_stored_on_the_image_it_names(sitting: Sitting) -> None:
+    done = send(sitting, act(sitting, 1, 2, code="no", present=["Mass"], note=" a\nb ", identifier=True))
+    (mark,) = sitting.store.events()
+    assert done.done == ("tab:1",) and done.refused == () and done.fault == ""
+    assert (mark.image_id, mark.verdict, mark.findings, mark.note) == ("002.png", "wrong", ("Mass",), "a b")
+    assert mark.identifier and mark.shown_at == "2023-11-14T22:13:20.000+00:00" and mark.generation == "g1"
+
+
+def test_acts_sent_again_are_stored_once(sitting: Sitting) -> None:
+    acts = [act(sitting, n, n - 1) for n in (1, 2, 3)]
+    assert send(sitting, *acts) == send(sitting, *acts)
+    assert len(sitting.store.events()) == 3
+
+
+def test_two_tabs_with_the_same_numbers_do_not_hide_each_other(sitting: Sitting) -> None:
+    send(sitting, act(sitting, 1), act(sitting, 1, 1, c="other tab"))
+    assert {mark.image_id for mark in sitting.store.events()} == {"000.png", "001.png"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"dwell": LEAST_MS - 1}, "too fast"), ({"dwell": None}, "too fast"), ({"ref": "elsewhere"}, "not in this review"),
+     ({"code": "perhaps"}, "not in this review")],
+)  # fmt: skip
+def test_a_mark_that_cannot_be_meant_is_refused_and_done_with(sitting: Sitting, changes: dict, said: str) -> None:
+    outcome = send(sitting, act(sitting, 1, **changes))
+    assert outcome.done == ("tab:1",) and said in outcome.refused[0][1]
+    assert sitting.store.events() == []
+
+
+def test_an_undo_takes_the_mark_back(sitting: Sitting) -> None:
+    send(sitting, act(sitting, 1), act(sitting, 2, undo=True))
+    assert sitting.marks() == {} and len(sitting.store.events()) == 2
+
+
+def test_what_the_disk_refuses_is_not_acknowledged(sitting: Sitting) -> None:
+    send(sitting, act(sitting, 1))
+    sitting.store.close()
+    for path in sitting.store.folder.glob(f"{FILE}*"):
+        path.unlink()
+    sitting.store.path.mkdir()
+    for fragment in (sitting.store.folder / "journal").iterdir():
+        fragment.unlink()
+    with pytest.raises(Exception, match="Nothing was saved"):
+        send(sitting, act(sitting, 2, 1))
+    sitting.store.path.rmdir()
+    broken = replace(sitting, session=session(finding="Edema"))  # a session the store does not have
+    outcome = keep(broken, {"acts": [act(broken, 1), act(broken, 2, 1)]}, generation="g")
+    assert outcome.done == () and "no review session" in outcome.fault
+
+
+def test_what_an_answer_says_of_the_label() -> None:
+    blind, open_ = session(), session(blind=False)
+    for state, yes, no in (("positive", "correct", "wrong"), ("uncertain", "correct", "wrong"),
+                           ("negative", "wrong", "correct"), ("blank", "wrong", "correct")):  # fmt: skip
+        item = Item("a", state)
+        assert (verdict(blind, item, "yes"), verdict(blind, item, "no")) == (yes, no)
+        assert (verdict(open_, item, "yes"), verdict(open_, item, "no")) == ("correct", "wrong")
+        for made in (blind, open_):
+            for code in ("yes", "no", "doubtful", "unsure", "unreadable"):
+                assert code_of(made, item, verdict(made, item, code)) == code
+
+
+def test_a_blind_question_does_not_give_the_label_away() -> None:
+    assert question(session(state="positive")) == question(session(state="negative"))
+    assert "positive" in question(session(blind=False))
+    assert question(session(finding="No Finding", normal=True)) == "Is this film normal?"
+
+
+def test_readers_have_references_that_hold_no_identifier(sitting: Sitting) -> None:
+    references = {sitting.reference(item) for item in sitting.session.items}
+    assert len(references) == 6 and not any("png" in one for one in references)
+    assert references == {replace(sitting, reader="Bo").reference(item) for item in sitting.session.items}
+
+
+@pytest.fixture
+def reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CXRDASH_REVIEWS", str(tmp_path / "marks"))
+    return tmp_path / "marks"
+
+
+def press(at: Any, label: str) -> Any:
+    return next(button for button in at.button if button.label == label).click().run()
+
+
+def test_a_review_is_started_marked_and_read(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_finding="Effusion")
+    assert "patients" in headline(at)
+    press(at, "Start marking")
+    assert not at.exception and headline(at) == "Does this film show Effusion?"
+    assert "name" in shown(at)
+    at.text_input(key="_rv_reader").set_value("Ann").run()
+    assert not at.exception and at.get("bidi_component")
+    (made,) = ReviewStore(reviews).sessions()
+    assert made.finding == "Effusion" and made.blind
+
+
+@pytest.mark.parametrize("chart", ["Error rate", "By stratum", "Contact sheet", "Readers", "Prevalence"])
+def test_every_view_of_the_results_runs(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path, chart: str
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_finding="Effusion", rv_chart=chart)
+    press(at, "Start marking")
+    store = ReviewStore(reviews)
+    (made,) = store.sessions()
+    for reader in ("Ann", "Bo"):
+        seat = Sitting(made, reader, store)
+        for place in range(len(made.items)):
+            code = ("yes", "no", "doubtful")[(place + (reader == "Bo")) % 3]
+            keep(seat, {"acts": [act(seat, place + 1, place, code=code)]}, generation="g")
+    at.text_input(key="_rv_reader").set_value("Ann").run()
+    at.segmented_control(key="rv_view").set_value("Results").run()
+    assert not at.exception and not at.error
+    assert "wrong (95%" in headline(at).replace("\\", "")
+
+
+def test_the_others_marks_stay_hidden_until_one_has_finished(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_finding="Effusion")
+    press(at, "Start marking")
+    store = ReviewStore(reviews)
+    seat = Sitting(store.sessions()[0], "Ann", store)
+    keep(seat, {"acts": [act(seat, 1)]}, generation="g")
+    at.text_input(key="_rv_reader").set_value("Bo").run()
+    at.segmented_control(key="rv_view").set_value("Results").run()
+    assert "1 reader hidden until you have finished" in headline(at)
+    at.segmented_control(key="rv_view").set_value("Mark").run()
+    press(at, "I am finished")
+    at.segmented_control(key="rv_view").set_value("Results").run()
+    assert "100.0% wrong" not in headline(at) and "1 of" in headline(at).replace("\\", "")
+
+
+@pytest.mark.parametrize("kind", ["Spot check: what was missed?", "Suspicious films (no rate)"])
+def test_every_preset_runs(small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path, kind: str) -> None:
+    assert not app(small_cache, monkeypatch, "review", ds="films", rv_kind=kind).exception
+
+
+def test_a_link_to_a_review_that_is_elsewhere_says_so(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_view="Mark", rv_session="feedfeedfeed")
+    assert not at.exception and any("not kept here" in warning.value.replace("\\", "") for warning in at.warning)
