@@ -15,4 +15,19 @@ if runtime.exists():
 
     shell.main()
 else:
-    app = st.App(Path(__file__).parent / "cxrdash" / "ui" / "main.py")
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    def film(request: Request) -> Response:
+        """Answer for one film; imported late, because the app's caches want the server to be there first."""
+        from cxrdash.ui.routes import answer
+
+        return answer(request)
+
+    # The second for a server under a path of its own, told of it or hidden behind a proxy.
+    PLACES = ("/cxr-film/{place:path}", "/{base:path}/cxr-film/{place:path}")
+    app = st.App(
+        Path(__file__).parent / "cxrdash" / "ui" / "main.py",
+        routes=[Route(place, film) for place in PLACES],
+    )

@@ -22,5 +22,5 @@ else:
         tiles, key="gallery_grid", columns=parts.columns(drawn), show_captions=asked.captions,
         presentation=now.look.presentation,
     )  # fmt: skip
-    parts.enlarge(now, drawn, opened)
+    parts.enlarge(now, asked, drawn, opened)
     parts.footer(now, asked.cohort, drawn)

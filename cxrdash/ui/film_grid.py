@@ -55,16 +55,20 @@ def film_grid(
         on_open_change=lambda: None,
     )
     opened = result.open
-    return next((film.token for film in films if _reference(film) == opened), None) if opened else None
+    return next((film.token for film in films if reference(film.token) == opened), None) if opened else None
 
 
-def _reference(film: GridFilm) -> str:
-    """What stands for the film in the browser: tokens may hold identifiers."""
-    return hashlib.blake2b(film.token.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
+def reference(token: str) -> str:
+    """Return what stands for a tile in the browser: tokens may hold identifiers.
+
+    The grid tells the page of a tile opened by the event "cxrdash-open" with this ``ref`` in its detail,
+    before the server hears of it, and puts the focus on the tile named by the event "cxrdash-focus".
+    """
+    return hashlib.blake2b(token.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 def _tile(film: GridFilm, *, show_captions: bool, with_title: bool) -> dict[str, Any]:
-    text: dict[str, Any] = {"ref": _reference(film), "alt": film.alt, "problem": film.problem or "no picture"}
+    text: dict[str, Any] = {"ref": reference(film.token), "alt": film.alt, "problem": film.problem or "no picture"}
     if show_captions:
         text |= {"lines": film.lines, "states": film.states}
         if with_title:
@@ -263,22 +267,35 @@ export default function (component) {
     all[to].focus({ preventScroll: true });
     all[to].scrollIntoView({ block: "nearest" });
   };
+  const open = (tile) => {
+    window.dispatchEvent(new CustomEvent("cxrdash-open", { detail: { ref: tile.dataset.ref } }));
+    setTriggerValue("open", tile.dataset.ref);
+  };
+  shown.focus?.abort();
+  shown.focus = new AbortController();
+  window.addEventListener("cxrdash-focus", ({ detail }) => {
+    const at = cells().findIndex((tile) => tile.dataset.ref === detail.ref);
+    if (at >= 0) move(at);
+  }, { signal: shown.focus.signal });
   grid.onclick = (event) => {
     const tile = event.target.closest(".tile");
     if (!tile) return;
     move(cells().indexOf(tile));
-    setTriggerValue("open", tile.dataset.ref);
+    open(tile);
   };
   grid.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !event.target.closest(".tile")) return;
     const all = cells(), at = all.indexOf(event.target.closest(".tile")), to = step(event.key, all, at);
     if (to !== undefined) move(to);
-    else if (event.key === "Enter" && !event.repeat) setTriggerValue("open", all[at].dataset.ref);
+    else if (event.key === "Enter" && !event.repeat) open(all[at]);
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
-  return () => forget(shown);
+  return () => {
+    forget(shown);
+    shown.focus.abort();
+  };
 }
 """
 )
