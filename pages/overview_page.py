@@ -1,5 +1,7 @@
 """What is this dataset, and what should worry me?"""
 
+import streamlit as st
+
 from cxrdash.ui import frame, show
 from cxrdash.ui import overview as parts
 from cxrdash.ui.text import number
@@ -25,9 +27,11 @@ if not show.nothing(now):
             ),
         ]
     )
-    parts.concerns(now)
+    strip = st.container()
     parts.composition(now)
     parts.labels_line(now)
     parts.load_audit(now)
     parts.card(now)
     show.provenance(now, "overview", now.compute("overview"))
+    with strip:  # the numbers first: the checks take longer
+        parts.verdicts(now)

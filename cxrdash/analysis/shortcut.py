@@ -25,8 +25,8 @@ FEWEST = 20  # positive images, and others; below it no model is fitted
 _COLUMNS = """
 SELECT CASE WHEN patient IS NULL THEN -1 - image ELSE patient END AS grouped, pattern,
        list_position($views, view)::INTEGER AS view, list_position($sexes, sex)::INTEGER AS sex,
-       coalesce(floor(age_years / 5) * 5 + 2, -1)::INTEGER AS age, coalesce(width, 0) * 100000 + coalesce(height, 0) AS size,
-       count(*)::BIGINT AS images
+       coalesce(floor(age_years / 5) * 5 + 2, -1)::INTEGER AS age,
+       coalesce(width, 0)::BIGINT * 100000 + coalesce(height, 0) AS size, count(*)::BIGINT AS images
 FROM selected GROUP BY ALL ORDER BY ALL
 """
 _PROBE = {

@@ -188,6 +188,19 @@ def kind_of(index: Index, attribute: str) -> str:
     return "device" if attribute in index.finding_names else "reader"
 
 
+def stratum_words(attribute: str, level: str) -> str:
+    """Return a stratum in words: 'AP views', 'of women', 'with Support Devices'."""
+    if attribute == "view":
+        return f"{level} views"
+    if attribute == "sex":
+        return {"F": "of women", "M": "of men"}.get(level, f"of {level} sex")
+    if attribute == "age_band":
+        return "of unknown age" if level == "unknown" else f"of people aged {level}"
+    if attribute == "split":
+        return f"in the {level} part"
+    return f"with {attribute}" if level == "yes" else f"without {attribute}"
+
+
 def _verdict(made: Contrast) -> str:
     if not np.isfinite(made.smd) or made.smd_low <= 0 <= made.smd_high:
         return ""

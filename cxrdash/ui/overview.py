@@ -23,21 +23,42 @@ def sentence(now: Frame) -> str:
     return f"{now.index.title}: {number(n['images'])} images{people}"
 
 
-def concerns(now: Frame) -> None:
-    """The findings of the other pages that matter most, each a link to its page."""
+SLOW = ("shortcut",)  # left to the pages that show it
+STRIP = 7
+MARKS = {"fail": ":material/block:", "caution": ":material/warning:"}
+
+
+def verdicts(now: Frame) -> None:
+    """The audit's failing checks, ranked, each a link to its page."""
     from cxrdash.ui.shell import page
 
-    st.markdown("**What should worry you**")
-    table = now.compute("concerns")
-    if table.empty:
-        st.caption("Nothing stood out in this cohort.")
+    table = now.compute("audit", without=SLOW)
+    counts = table["severity"].value_counts()
+    st.markdown(f"**What should worry you** for training: {safe(_tally(counts.to_dict()))}")
+    worst = table[table["severity"].isin(MARKS)]
+    if worst.empty:
+        st.caption("No check speaks against this cohort.")
     with st.container(gap="xxsmall", key="concerns"):
-        for row in table.itertuples():
-            mark = ":material/warning:" if row.severity == "warning" else ":material/info:"
+        for row in _spread(worst).itertuples():
+            words = safe(row.sentence)
             if row.page == "overview":
-                st.markdown(f"{mark} {safe(row.sentence)}")
+                st.markdown(f"{MARKS[row.severity]} {words}")
             else:
-                st.page_link(page(row.page), label=safe(row.sentence), icon=mark, query_params={})
+                st.page_link(page(row.page), label=words, icon=MARKS[row.severity], query_params={})
+    if len(worst) > STRIP:
+        st.page_link(page("report"), label=f"All {len(table)} checks, and for other uses", icon=":material/checklist:")
+
+
+def _tally(counts: dict[str, int]) -> str:
+    words = [f"{counts[name]} {name}" for name in ("fail", "caution", "not checked", "pass") if counts.get(name)]
+    return listed(words)
+
+
+def _spread(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first rows, of each check its worst before the second of any."""
+    turn = rows.groupby(["severity", "code"], sort=False).cumcount()
+    order = rows.assign(turn=turn, rank=(rows["severity"] != "fail").astype(int))
+    return order.sort_values(["rank", "turn"], kind="stable").head(STRIP)
 
 
 def composition(now: Frame) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cxrdash import charts
 from cxrdash.analysis.pairs import positive_text
+from cxrdash.analysis.strata import stratum_words
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import reading_text
 from cxrdash.ui import doors, show
@@ -47,24 +48,11 @@ def sentence(table: pd.DataFrame, finding: str) -> str:
     if rows.empty:
         return f"{finding}: no strata to compare"
     row = rows.loc[rows["smd"].abs().idxmax()]
-    what = name_of(row["attribute"], row["level"])
+    what = stratum_words(row["attribute"], row["level"])
     return (
         f"{finding}: {percent(row['share_in_positive'])} {what} among the {number(row['positive'])} positive images, "
         f"{percent(row['share_in_other'])} among the others"
     )
-
-
-def name_of(attribute: str, level: str) -> str:
-    """Return a stratum in words: 'AP views', 'of women', 'with Support Devices'."""
-    if attribute == "view":
-        return f"{level} views"
-    if attribute == "sex":
-        return {"F": "of women", "M": "of men"}.get(level, f"of {level} sex")
-    if attribute == "age_band":
-        return "of unknown age" if level == "unknown" else f"of people aged {level}"
-    if attribute == "split":
-        return f"in the {level} part"
-    return f"with {attribute}" if level == "yes" else f"without {attribute}"
 
 
 def figures(now: Frame, table: pd.DataFrame, finding: str) -> list[tuple[str, str, str]]:
@@ -81,7 +69,7 @@ def figures(now: Frame, table: pd.DataFrame, finding: str) -> list[tuple[str, st
          f"95% interval {row['odds_low']:.2f}–{row['odds_high']:.2f}, patients as clusters."),
         ("No such image in a batch of 32", percent(row["none_in_32"]),
          f"Chance that 32 images drawn at random from the cohort hold none that is {finding} and "
-         f"{name_of(row['attribute'], row['level'])}; {percent(row['none_in_16'])} for 16, "
+         f"{stratum_words(row['attribute'], row['level'])}; {percent(row['none_in_16'])} for 16, "
          f"{percent(row['none_in_64'])} for 64."),
         ("Findings with an alert", f"{alerts['finding'].nunique()} of {len(now.index.finding_names)}",
          "Among the dataset's own metadata and devices."),
@@ -159,7 +147,7 @@ def turned(now: Frame) -> pd.DataFrame:
         )
         return table
     for row in found.itertuples():
-        what = name_of(row.exposure, row.level)
+        what = stratum_words(row.exposure, row.level)
         st.markdown(
             f"**{safe(row.finding)}, {safe(what)}**: {percent(row.positive_exposed / row.exposed)} against "
             f"{percent(row.positive_other / row.other)} of the others, but the other way round within every "

@@ -63,7 +63,7 @@ from cxrdash.index.store import open_index
 from cxrdash.ui import frame, shell, show
 from cxrdash.ui import overview as parts
 index = open_index(sys.argv[2], Cache(Path(sys.argv[1])))
-for name in ("overview", "ages", "concerns"):
+for name in ("overview", "ages"):
     analysis.compute(name, index, Cohort())
 print(json.dumps(sorted(name for name in sys.argv[3].split() if name in sys.modules)))
 """

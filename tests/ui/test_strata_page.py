@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cxrdash.analysis.strata import stratum_words
 from cxrdash.config import Cache
-from cxrdash.ui.strata import VIEWS, name_of
+from cxrdash.ui.strata import VIEWS
 from tests.ui.test_pages import app, headline
 
 
@@ -29,7 +30,7 @@ def test_a_finding_in_the_link_is_the_one_described(small_cache: Cache, monkeypa
     ("Support Devices", "no", "without Support Devices"),
 ])  # fmt: skip
 def test_strata_are_named_in_words(attribute: str, level: str, words: str) -> None:
-    assert name_of(attribute, level) == words
+    assert stratum_words(attribute, level) == words
 
 
 @pytest.mark.real_data
