@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrdash.charts.pairs import combination_chart, pair_matrix
-from cxrdash.ui import frame, show
+from cxrdash.ui import frame, many_labels, show
 from cxrdash.ui import pairs as parts
 
 now = frame()
@@ -14,23 +14,25 @@ else:
     pairs = now.compute("pair_counts")
     show.headline(QUESTION, parts.sentence(now, pairs))
     view, measure, order = parts.controls()
+    options = {}
     if view == "Exact combinations":
-        name, result = "label_combinations", now.compute("label_combinations")
+        name, options = "label_combinations", {"top": parts.COMBINATIONS}
+        result = now.compute(name, **options)
         drawn = parts.top_combinations(result)
         names = parts.names_in(drawn, now)
-        show.chart(
-            combination_chart(drawn, now.look, names, unit=now.units),
-            "combinations",
-            alt=parts.combination_sentence(result),
-        )
-        st.caption(parts.combination_sentence(result))
+        said = parts.combination_sentence(result)
+        show.chart(combination_chart(drawn, now.look, names, unit=now.units), "combinations", alt=said)
+        st.caption(said)
         parts.combination_table(result)
     else:
         name, result = "pair_counts", pairs
-        drawn = parts.cells(now, pairs, measure)
-        order = parts.finding_order(pairs, order)
-        figure = pair_matrix(drawn, now.look, measure=measure, order=order, unit=now.units)
+        shown = many_labels.control(now, parts.counts(pairs), most=parts.MOST_IN_A_MATRIX)
+        some = parts.between(pairs, shown)
+        figure = pair_matrix(
+            parts.cells(now, some, measure), now.look, measure=measure, order=parts.finding_order(some, order, shown),
+            unit=now.units,
+        )  # fmt: skip
         show.chart(figure, "pair_matrix", alt=parts.sentence(now, pairs))
         parts.pair_link(now)
         parts.pair_table(pairs)
-    show.provenance(now, name, result)
+    show.provenance(now, name, result, **options)

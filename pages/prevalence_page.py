@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrdash.charts.prevalence import level_dots, policy_dots, rate_intervals, state_bars
-from cxrdash.ui import frame, show
+from cxrdash.ui import frame, many_labels, show
 from cxrdash.ui import prevalence as parts
 
 now = frame()
@@ -29,12 +29,13 @@ else:
         bind="query-params",
         label_visibility="collapsed",
     )
+    shown = many_labels.control(now, dict(zip(rates["finding"], rates["counted"], strict=True)))
     name, result, options = "prevalence", rates, {}
     share = f"Share of {now.units}"
     if view == "States":
         states = rates.assign(door=rates["finding"], of=rates[list(parts.STATES)].sum(axis=1))
         show.chart(
-            state_bars(states, now.look, unit=now.units),
+            state_bars(shown.drawn(states), now.look, unit=now.units),
             "prevalence_states",
             alt=parts.alt(rates),
             refine=parts.state_door,
@@ -42,18 +43,22 @@ else:
     elif view == "Rates":
         drawn = parts.with_doors(now, rates).assign(positive=rates["counted"])
         drawn["naive_low"], drawn["naive_high"] = drawn["low_independent"], drawn["high_independent"]
-        show.chart(rate_intervals(drawn, now.look, title=share), "prevalence_rates", alt=parts.alt(rates))
+        show.chart(rate_intervals(shown.drawn(drawn), now.look, title=share), "prevalence_rates", alt=parts.alt(rates))
         st.caption(
             "Thick line: interval that allows for several images of one patient. Thin line: as if all were independent."
         )
     elif view == "Policies":
         name, result = "prevalence_policies", parts.ordered(parts.distinct(policies), rates)
-        show.chart(policy_dots(parts.policy_doors(result), now.look), "prevalence_policies", alt=parts.alt(rates))
+        show.chart(
+            policy_dots(shown.drawn(parts.policy_doors(shown.of(result))), now.look),
+            "prevalence_policies",
+            alt=parts.alt(rates),
+        )
     else:
         attribute = parts.ATTRIBUTES[view]
         name, options = "prevalence_by", {"by": attribute}
         result = parts.ordered(now.compute(name, **options), rates)
-        drawn = parts.level_doors(now, result, attribute)
+        drawn = shown.drawn(parts.level_doors(now, shown.of(result), attribute))
         show.chart(level_dots(drawn, now.look, title=share), "prevalence_levels", alt=f"Prevalence by {view.lower()}")
     parts.details(now, result, list(options.values()))
     show.provenance(now, name, result, **options)

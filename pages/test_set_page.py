@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrdash.charts.test_set import subgroup_grid, tier_bars, width_chart
-from cxrdash.ui import frame, show
+from cxrdash.ui import frame, many_labels, show
 from cxrdash.ui import test_set as parts
 
 now = frame()
@@ -26,23 +26,25 @@ else:
             "Chart", ["Positive patients", "All parts", "Interval widths", "Subgroups"], default="Positive patients",
             required=True, key="t_chart", bind="query-params", label_visibility="collapsed",
         )  # fmt: skip
+        shown = many_labels.control(now, dict(zip(rows["finding"], rows["positive"], strict=True)))
         name, result, options = "test_sizes", rows, assumed
         if view == "Interval widths":
-            drawn = parts.with_doors(now, rows).rename(columns={"assumed": "sensitivity_assumed"})
-            show.chart(width_chart(drawn, now.look), "test_widths", alt=parts.sentence(rows, part))
+            drawn = parts.with_doors(now, shown.of(rows)).rename(columns={"assumed": "sensitivity_assumed"})
+            show.chart(width_chart(shown.drawn(drawn), now.look), "test_widths", alt=parts.sentence(rows, part))
         elif view == "Subgroups":
             name, options = "test_subgroups", {}
             cells = now.compute(name)
             result = cells[cells["split"] == part]
             st.markdown(parts.subgroup_sentence(result))
             show.chart(
-                subgroup_grid(parts.subgroup_doors(now, result), now.look),
+                subgroup_grid(shown.drawn(parts.subgroup_doors(now, shown.of(result))), now.look),
                 "test_subgroups",
                 alt=parts.subgroup_sentence(result),
             )
         else:
             drawn = parts.ordered(sizes) if view == "All parts" else rows
-            show.chart(tier_bars(parts.with_doors(now, drawn), now.look), "test_tiers", alt=parts.sentence(rows, part))
+            bars = tier_bars(shown.drawn(parts.with_doors(now, drawn)), now.look)
+            show.chart(bars, "test_tiers", alt=parts.sentence(rows, part))
             result = drawn
     if view != "Subgroups":
         parts.details(result)

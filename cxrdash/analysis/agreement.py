@@ -14,8 +14,10 @@ from cxrdash.analysis.agreement_measures import (
     ONLY_FIRST,
     ONLY_SECOND,
     Agreement,
+    alpha_interval,
     by_cluster,
     kappa_interval,
+    krippendorff,
     many_readers,
     two_readers,
 )
@@ -77,6 +79,55 @@ def agreement(index: Index, cohort: Cohort | None = None, *, policy: Policy | st
         for row in _rows(readings, at, chosen)
     ]
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+@statistic(
+    "Krippendorff's alpha of several readers", method="METHODS 5.7; interval by a jackknife over patients", sql=_SQL
+)
+def readers_alpha(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> pd.DataFrame:
+    """One row per finding: Krippendorff's alpha over all images that at least two readers judged.
+
+    Unlike kappa it takes images with different numbers of readers together: ``images`` of them with
+    ``readings`` in all, ``fewest`` to ``most`` an image. ``alpha`` is 1 where all agree, 0 by chance, and
+    NaN where all readings say the same; ``low`` and ``high`` allow for several images of one patient.
+    ``pairs_agree`` is the share of pairs of readings that agree, for an alpha is never read alone.
+    """
+    import pandas as pd
+
+    chosen, readings = as_policy(policy), said(select(index, cohort))
+    rows = [
+        {"finding": finding, **found, "policy": str(chosen)}
+        for at, finding in enumerate(readings.findings)
+        if (found := _alpha_row(readings, at, chosen))
+    ]
+    return pd.DataFrame(rows, columns=list(_ALPHA_COLUMNS)).astype(_ALPHA_COLUMNS)
+
+
+def _alpha_row(readings: Said, finding: int, policy: Policy) -> dict[str, Any]:
+    counted, yes = counted_and_yes(readings.states[:, finding], policy)
+    images, first, place = np.unique(readings.image[counted], return_index=True, return_inverse=True)
+    if not len(images):
+        return {}
+    votes = np.bincount(place, yes[counted])
+    read = np.bincount(place).astype(float)
+    paired = read > 1
+    if not paired.any():
+        return {}
+    said_of = np.stack([votes, read - votes], axis=1)[paired]
+    cluster, read, votes = readings.cluster[counted][first][paired], read[paired], votes[paired]
+    low, high = alpha_interval(cluster, said_of)
+    agreeing = votes * (votes - 1) + (read - votes) * (read - votes - 1)
+    return {
+        "images": len(read), "readings": int(read.sum()), "fewest": int(read.min()), "most": int(read.max()),
+        "alpha": krippendorff(said_of), "low": low, "high": high,
+        "pairs_agree": float(agreeing.sum() / (read * (read - 1)).sum()), "prevalence": float(votes.sum() / read.sum()),
+    }  # fmt: skip
+
+
+_ALPHA_COLUMNS = {
+    "finding": "str", "images": "int64", "readings": "int64", "fewest": "int64", "most": "int64", "alpha": "float64",
+    "low": "float64", "high": "float64", "pairs_agree": "float64", "prevalence": "float64", "policy": "str",
+}  # fmt: skip
 
 
 def _rows(readings: Said, finding: int, policy: Policy) -> Iterable[dict[str, Any]]:

@@ -132,6 +132,52 @@ def kappa_interval(clusters: ArrayLike, agreement: Agreement, *, level: float = 
     return max(agreement.kappa - step, -1.0), min(agreement.kappa + step, 1.0)
 
 
+def krippendorff(values: ArrayLike) -> float:
+    """Return Krippendorff's alpha for named values from counts of shape (units, values): how often each was said.
+
+    For any number of readers per unit; a unit with fewer than two readings pairs with nothing and is left
+    out. 1 is perfect, 0 is chance; NaN where nothing can be paired or all readings say the same. From the
+    coincidences of Krippendorff 2011, Computing Krippendorff's alpha-reliability.
+    """
+    found = np.asarray(values, dtype=float)
+    read = found.sum(axis=1)
+    found, read = found[read > 1], read[read > 1]
+    differing = ((read**2 - np.square(found).sum(axis=1)) / (read - 1)).sum()
+    return float(_alpha(differing, found.sum(axis=0)))
+
+
+def _alpha(differing: ArrayLike, totals: NDArray[np.float64]) -> Array:
+    """Alpha from the pairs that differ within units and how often each value was said (last axis)."""
+    readings = totals.sum(axis=-1)
+    by_chance = ratio(readings**2 - np.square(totals).sum(axis=-1), readings - 1)
+    return np.where(by_chance > 0, 1 - ratio(differing, by_chance), np.nan)
+
+
+def alpha_interval(cluster: ArrayLike, values: ArrayLike, *, level: float = LEVEL) -> tuple[float, float]:
+    """Return the interval (low, high) of alpha from ``values`` as above and the patient of each unit, cut to -1 to 1.
+
+    Jackknife over patients (Efron and Stein 1981), with t quantiles: images of one patient may differ or
+    agree together. NaN below two patients and where alpha is undefined or 1.
+    """
+    from scipy.special import stdtrit
+
+    found = np.asarray(values, dtype=float)
+    paired = found.sum(axis=1) > 1
+    found, (_, place) = found[paired], np.unique(np.asarray(cluster)[paired], return_inverse=True)
+    patients, read = int(place.max()) + 1 if len(place) else 0, found.sum(axis=1)
+    whole = krippendorff(found)
+    if patients < 2 or not whole < 1:
+        return float("nan"), float("nan")
+    differing = np.bincount(place, (read**2 - np.square(found).sum(axis=1)) / (read - 1))
+    totals = np.stack([np.bincount(place, column) for column in found.T], axis=1)
+    without = _alpha(differing.sum() - differing, totals.sum(axis=0) - totals)
+    if np.isnan(without).any():
+        return float("nan"), float("nan")
+    error = np.sqrt((patients - 1) / patients * np.square(without - without.mean()).sum())
+    step = float(stdtrit(patients - 1, 0.5 + level / 2) * error)
+    return max(whole - step, -1.0), min(whole + step, 1.0)
+
+
 def by_cluster(cluster: ArrayLike, cell: ArrayLike, cells: int) -> Array:
     """Return how many images each cluster has in each cell: shape (clusters, cells).
 

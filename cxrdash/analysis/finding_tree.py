@@ -36,3 +36,22 @@ def below(name: str, findings: Sequence[Finding]) -> list[str]:
         if parent == name or parent in found:
             found.append(child)
     return found
+
+
+def branches(findings: Sequence[Finding]) -> dict[str, list[tuple[str, int]]]:
+    """Return each root with its branch: the names in it and how deep each stands, the root itself first (0).
+
+    Every finding is in one branch. A finding without parent, with one that is no finding here, or in a
+    circle of parents is a root.
+    """
+    names = {finding.name for finding in findings}
+    place: dict[str, tuple[str, int]] = {
+        finding.name: (finding.name, 0) for finding in findings if finding.parent not in names
+    }
+    found: dict[str, list[tuple[str, int]]] = {name: [(name, 0)] for name in place}
+    for finding, _ in tree(findings):  # parents come before their children
+        if finding.parent in place and finding.name not in place:
+            root, level = place[finding.parent]
+            place[finding.name] = (root, level + 1)
+            found[root].append((finding.name, level + 1))
+    return found | {finding.name: [(finding.name, 0)] for finding in findings if finding.name not in place}

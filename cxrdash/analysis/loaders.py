@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxrdash.analysis.loading import Changes, Loaded, Outcome, apply, load, net_changes
+from cxrdash.analysis.cohort_recipe import cohort_recipe
+from cxrdash.analysis.loaded import Changes, Loaded, Outcome, load, net_changes
+from cxrdash.analysis.loading import apply
 from cxrdash.analysis.narrowings import changed_labels, changes_labels, narrowings
 from cxrdash.analysis.recipes import Recipe, recipes_named
-from cxrdash.analysis.registry import statistic
+from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
+from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
@@ -86,6 +89,24 @@ def loader_labels(index: Index, cohort: Cohort | None = None, *, recipe: str = "
     chosen = cohort or Cohort()
     rows = [row for one in recipes_named(recipe, _source(index)) for row in _label_rows(one, index, chosen)]
     return _typed(rows, _LABELS)
+
+
+@statistic("What a cohort and policy keep and change", method=_METHOD)
+def cohort_audit(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> pd.DataFrame:
+    """The table of ``loader_audit`` for the cohort and policy themselves as a recipe, from all images of the dataset.
+
+    The images left after the last rule are the cohort's.
+    """
+    recipe = cohort_recipe(index, cohort or Cohort(), as_policy(policy))
+    first, *others = _audit_rows(recipe, index, Cohort())
+    return _typed([first | {"rule": "Every image of the dataset"}, *others], _AUDIT)
+
+
+@statistic("Labels that a policy changes", method=_METHOD)
+def cohort_labels(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> pd.DataFrame:
+    """The table of ``loader_labels`` for the cohort and policy themselves as a recipe."""
+    recipe = cohort_recipe(index, cohort or Cohort(), as_policy(policy))
+    return _typed(list(_label_rows(recipe, index, Cohort())), _LABELS)
 
 
 def _source(index: Index) -> str:

@@ -1,151 +1,28 @@
-"""Applying a recipe's rules to the images and labels of a cohort, one after another.
-
-Labels stay patterns while rules only rewrite states: such a rule changes a dictionary of a few thousand
-rows, however many images there are. A loader's missing value is the state blank.
-"""
+"""Applying a recipe's rules to the images and labels of a cohort, one after another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 
 from cxrdash.analysis.finding_tree import tree
+from cxrdash.analysis.loaded import Changes, Loaded, Outcome, paired
 from cxrdash.analysis.recipes import FIRST_ROW, FRONTAL, Rule
-from cxrdash.index.selection import Selection, counted, modulus
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import counted, modulus, select
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import State
 
 STATE_OF = {"positive": State.POSITIVE, "negative": State.NEGATIVE, "missing": State.BLANK}
 SAID = (State.POSITIVE, State.UNCERTAIN, State.NEGATIVE)
-_COLUMNS = """
-SELECT image, coalesce(patient, -1) AS patient, coalesce(study, -1) AS study, pattern, age_years,
-       list_position($views, view) - 1 AS view, list_position($sexes, sex) - 1 AS sex,
-       list_position($parts, split) - 1 AS part, sample_key
-FROM selected ORDER BY image
-"""
 _BY_IDS = "SELECT image, row_number() OVER (ORDER BY patient, study_id, image_id) AS place FROM selected ORDER BY image"
 _SAID = """
 SELECT DISTINCT image, finding FROM readings JOIN selected USING (image) WHERE state = 'positive' ORDER BY ALL
 """
+_IMAGES = "SELECT image FROM selected ORDER BY image"
 _MASKS = "SELECT image, count(*) AS masks FROM masks JOIN selected USING (image) GROUP BY image ORDER BY image"
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a loader holds after some of its rules.
-
-    ``columns`` are arrays with one item per image, in the order of the index; ``pattern`` points into
-    ``states`` (int8, patterns by findings) and ``recorded`` into ``baseline``, the labels as the dataset
-    has them. ``used`` marks the findings that are still labels.
-    """
-
-    selection: Selection
-    columns: dict[str, np.ndarray]
-    states: np.ndarray
-    baseline: np.ndarray
-    findings: tuple[Finding, ...]
-    used: np.ndarray
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.columns[name]
-
-    @property
-    def images(self) -> int:
-        return len(self["image"])
-
-    @cached_property
-    def patients(self) -> int:
-        return len(np.unique(self["patient"][self["patient"] >= 0]))
-
-    @cached_property
-    def positives(self) -> np.ndarray:
-        """Images positive for each finding, int64."""
-        return self.in_state(State.POSITIVE)
-
-    def in_state(self, state: State) -> np.ndarray:
-        weights = np.bincount(self["pattern"], minlength=len(self.states))
-        counts: np.ndarray = weights @ (self.states == state)
-        return counts.astype(np.int64)
-
-    def keep(self, rows: np.ndarray) -> Loaded:
-        """Return the images of ``rows`` (a mask or places)."""
-        return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
-
-    def coded(self, name: str, values: tuple[str, ...] | list[str]) -> np.ndarray:
-        """Return which images have one of these views, sexes or parts."""
-        levels = self.selection.index.levels({"part": "split"}.get(name, name))
-        return np.isin(self[name], [at for at, level in enumerate(levels) if level in values])
-
-    def places(self, names: list[str]) -> np.ndarray:
-        """Return which findings are named, by the dataset's name, its files' or the shared vocabulary's."""
-        wanted = set(names)
-        found = [bool(wanted & {f.name, f.source_name, f.harmonised or f.name}) for f in self.findings]
-        return np.array(found, dtype=bool)
-
-    def of_kind(self, kind: str) -> np.ndarray:
-        return np.array([finding.kind == kind for finding in self.findings], dtype=bool)
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Labels before and after, as distinct pairs of rows; ``pair_of`` says which pair an image has."""
-
-    before: np.ndarray
-    after: np.ndarray
-    pair_of: np.ndarray
-
-    def counts(self, to: State) -> np.ndarray:
-        """Images whose label became ``to``, by finding. Uncertain or not, missing is one state."""
-        counts: np.ndarray = self._weights @ (self._changed & (_as_loader(self.after) == to))
-        return counts.astype(np.int64)
-
-    def images(self, used: np.ndarray) -> int:
-        """Images with at least one label changed among the findings ``used``."""
-        return int(self._weights[self._changed[:, used].any(axis=1)].sum())
-
-    def first_images(self) -> list[int]:
-        """For each finding the place of the first image whose label changed, -1 where none did."""
-        found = []
-        for changed in self._changed.T:
-            rows = changed[self.pair_of]
-            found.append(int(rows.argmax()) if rows.any() else -1)
-        return found
-
-    @cached_property
-    def _changed(self) -> np.ndarray:
-        changed: np.ndarray = _as_loader(self.before) != _as_loader(self.after)
-        return changed
-
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        return np.bincount(self.pair_of, minlength=len(self.before))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a rule did; ``changes`` is None where it touches no label, ``note`` what counts cannot say."""
-
-    loaded: Loaded
-    changes: Changes | None = None
-    note: str = ""
-    applied: bool = True
-    patients_shared: int = 0
-
-
-def load(selection: Selection) -> Loaded:
-    """Return the cohort as a loader that applies no rule would hold it."""
-    index = selection.index
-    names = {"views": "view", "sexes": "sex", "parts": "split"}
-    columns = selection.arrays(_COLUMNS, **{key: list(index.levels(name)) for key, name in names.items()})
-    # A column that may hold NULL comes as a masked array.
-    columns["age_years"] = np.ma.filled(np.ma.asarray(columns["age_years"], dtype=float), np.nan)
-    arrays = {name: np.asarray(column) for name, column in columns.items()}
-    used = np.ones(len(index.findings), dtype=bool)
-    states = index.dictionary
-    return Loaded(selection, arrays | {"recorded": arrays["pattern"]}, states, states, index.findings, used)
 
 
 def apply(rule: Rule, loaded: Loaded) -> Outcome:
@@ -157,26 +34,10 @@ def apply(rule: Rule, loaded: Loaded) -> Outcome:
     return _OTHERS[rule.kind](rule, loaded)
 
 
-def net_changes(loaded: Loaded) -> Changes:
-    """Return how the labels differ from those the dataset has for the same images."""
-    return _paired(loaded.baseline, loaded["recorded"], loaded.states, loaded["pattern"])
-
-
 def missing_names(rule: Rule, loaded: Loaded) -> list[str]:
     """Return the names in a rule that are no findings here."""
     names = [*rule.settings.get("findings", ()), *rule.settings.get("drop", ())]
     return [name for name in names if not loaded.places([name]).any()]
-
-
-def _as_loader(states: np.ndarray) -> np.ndarray:
-    known: np.ndarray = np.maximum(states, State.BLANK)
-    return known
-
-
-def _paired(before: np.ndarray, old: np.ndarray, after: np.ndarray, new: np.ndarray) -> Changes:
-    pairs, pair_of = np.unique(old.astype(np.int64) * max(len(after), 1) + new, return_inverse=True)
-    first, second = np.divmod(pairs, max(len(after), 1))
-    return Changes(before[first], after[second], pair_of.ravel())
 
 
 def _rewritten(loaded: Loaded, states: np.ndarray) -> Outcome:
@@ -267,7 +128,7 @@ def _one_per_patient(rule: Rule, loaded: Loaded) -> Outcome:
     states, pattern = _distinct(merged)
     firsts = ordered.keep(starts)
     kept = replace(firsts, states=states, columns=firsts.columns | {"pattern": pattern})
-    changes = _paired(loaded.states, firsts["pattern"], states, pattern)
+    changes = paired(loaded.states, firsts["pattern"], states, pattern)
     return Outcome(kept, changes, note)
 
 
@@ -350,6 +211,23 @@ def _random_split(rule: Rule, loaded: Loaded) -> Outcome:
     return Outcome(loaded, note=note, applied=bool(loaded.patients), patients_shared=shared)
 
 
+def _given_split(rule: Rule, loaded: Loaded) -> Outcome:
+    """Count the patients on both sides of the dataset's own split."""
+    test = loaded.coded("part", rule["test"])
+    if not test.any():
+        return Outcome(loaded, note="No image here is in that part: its lists were not loaded.", applied=False)
+    patient = loaded["patient"]
+    shared = len(np.intersect1d(patient[test & (patient >= 0)], patient[~test]))
+    note = f"{counted(int(test.sum()), 'image')} to test on; {counted(shared, 'patient')} on both sides."
+    return Outcome(loaded, note=note, applied=bool(loaded.patients), patients_shared=shared)
+
+
+def _in_cohort(rule: Rule, loaded: Loaded) -> Outcome:
+    """Keep what is in a cohort; ``query`` holds the rules before this one too, for one image of a patient is last."""
+    images = select(loaded.selection.index, Cohort.from_query(rule["query"])).arrays(_IMAGES)["image"]
+    return Outcome(loaded.keep(np.isin(loaded["image"], images)))
+
+
 def _any_reader(rule: Rule, loaded: Loaded) -> Outcome:
     del rule
     found = loaded.selection.arrays(_SAID)
@@ -361,7 +239,7 @@ def _any_reader(rule: Rule, loaded: Loaded) -> Outcome:
     rows = np.searchsorted(loaded["image"], found["image"][known])
     states[rows, [place[str(name)] for name in found["finding"][known]]] = State.POSITIVE
     distinct, pattern = _distinct(states)
-    changes = _paired(loaded.states, loaded["pattern"], distinct, pattern)
+    changes = paired(loaded.states, loaded["pattern"], distinct, pattern)
     return Outcome(replace(loaded, states=distinct, columns=loaded.columns | {"pattern": pattern}), changes)
 
 
@@ -384,5 +262,7 @@ _OTHERS: dict[str, Callable[[Rule, Loaded], Outcome]] = {
     "random_split_by_image": _random_split,
     "any_reader": _any_reader,
     "row_per_mask": _row_per_mask,
+    "given_split": _given_split,
+    "cohort": _in_cohort,
     "stated": _stated,
 }

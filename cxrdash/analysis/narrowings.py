@@ -97,6 +97,8 @@ def _narrowing(rule: Rule, index: Index, *, relabelled: bool) -> Cohort | None:
     if rule.kind in ("keep_views", "frontal_only"):
         wanted = FRONTAL if rule.kind == "frontal_only" else rule["views"]
         return Cohort(views=tuple(view for view in levels["view"] if view in wanted) or tuple(wanted))
+    if rule.kind == "cohort":
+        return Cohort.from_query(rule["own"] or rule["query"])
     if rule.kind == "keep_parts":
         return Cohort(splits=tuple(rule["parts"]))
     if rule.kind in ("adults_only", "age_below"):

@@ -40,6 +40,13 @@ _LOSSES = {
     "dataset": "str", "finding": "str", "unit": "str", "positive": "int64", "of": "int64", "other": "str",
     "shared": "str", "relation": "str", "counterpart": "str", "meaning": "str", "note": "str", "policy": "str",
 }  # fmt: skip
+_SHARED_COLUMNS = {
+    **dict.fromkeys(["dataset_a", "dataset_b", "image_id_a", "image_id_b", "split_a", "split_b"], "str"),
+    "crosses": "bool",
+}  # fmt: skip
+_SHARED = """
+SELECT image_id, split FROM selected WHERE sample_key IN (SELECT unnest($keys::UBIGINT[])) ORDER BY image_id
+"""
 _IDS = "SELECT sample_key FROM selected"
 # A file name without folder and ending; one that occurs twice (view1_frontal) names no film.
 _NAMES = """
@@ -78,6 +85,40 @@ def known_overlaps(index: Index, cohort: Cohort | None = None, *, others: Others
             }
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(_OVERLAPS)).astype(_OVERLAPS)
+
+
+@statistic("Image ids that datasets share", method="equal image ids, letter by letter", sql="")
+def shared_images(
+    index: Index, cohort: Cohort | None = None, *, others: Others = (), limit: int = 10_000
+) -> pd.DataFrame:
+    """One row per pair of datasets and image id that stands in both, at most ``limit`` of each pair, by id.
+
+    ``split_a`` and ``split_b`` are its parts; ``crosses`` marks those in the test part of one and in another
+    known part of the other.
+    """
+    import pandas as pd
+
+    indexes = beside(index, others)
+    selections = [readable(one, cohort or Cohort()) for one in indexes]
+    keys = [_keys(selection, _IDS) for selection in selections]
+    frames = []
+    for a, b in combinations(range(len(indexes)), 2):
+        both = np.intersect1d(keys[a], keys[b])
+        one, other = (selections[at].table(_SHARED, keys=both.tolist()) for at in (a, b))
+        same = one.merge(other, on="image_id", suffixes=("_a", "_b")).head(limit)
+        known = (same["split_a"] != "not stated") & (same["split_b"] != "not stated")
+        crosses = known & ((same["split_a"] == "test") != (same["split_b"] == "test"))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "dataset_a": indexes[a].dataset, "dataset_b": indexes[b].dataset, "image_id_a": same["image_id"],
+                    "image_id_b": same["image_id"], "split_a": same["split_a"], "split_b": same["split_b"],
+                    "crosses": crosses,
+                }
+            )
+        )  # fmt: skip
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(_SHARED_COLUMNS))
+    return table.astype(_SHARED_COLUMNS)
 
 
 def _keys(selection: Selection, sql: str) -> np.ndarray:

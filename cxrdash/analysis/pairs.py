@@ -13,7 +13,7 @@ from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
-from cxrdash.labels.expression import exactly, format_expression
+from cxrdash.labels.expression import format_expression
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
@@ -93,7 +93,8 @@ def label_combinations(
     """One row per exact set of positive findings, the most frequent first; the counts add up to ``of``.
 
     ``findings`` lists the set, ``labels`` is the expression that finds exactly these units under the
-    policy. With ``top`` the rest is summed in one row 'all other combinations'.
+    policy. ``combinations`` counts the distinct sets of the cohort and ``single`` those that occur once, the
+    same in every row. With ``top`` the rest is summed in one row 'all other combinations'.
     """
     import pandas as pd
 
@@ -121,7 +122,9 @@ def label_combinations(
         count=frame["count"].astype(np.int64),
         of=whole,
         share=frame["count"].astype(float) / whole if whole else np.nan,
-        labels=[*(_exact_text(found, names, chosen) for found in lists), *([""] if rest else [])],
+        combinations=len(counts),
+        single=int((counts == 1).sum()),
+        labels=[*_exact_texts(lists, names, chosen), *([""] if rest else [])],
         policy=str(chosen),
     ).astype({"combination": "str", "labels": "str", "policy": "str"})
 
@@ -135,13 +138,21 @@ def _summed(positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
     return positive[first], counts
 
 
-def _exact_text(found: list[str], names: tuple[str, ...], policy: Policy) -> str:
-    """Return the expression for units positive under the policy for these findings and for no other."""
-    if policy.positive_states == {State.POSITIVE}:
-        expression = exactly(found, names)
-        return format_expression(expression) if expression is not None else ""
-    others = [f"NOT ({positive_text([name], policy)})" for name in names if name not in found]
-    return " AND ".join([*(f"({positive_text([name], policy)})" for name in found), *others])
+def _exact_texts(lists: list[list[str]], names: tuple[str, ...], policy: Policy) -> list[str]:
+    """Return for each set the expression for units positive under the policy for its findings and for no other."""
+    one = policy.positive_states == {State.POSITIVE}
+    written = {name: positive_text([name], policy) for name in names}
+    texts = []
+    for found in lists:
+        others = [written[name] for name in names if name not in found]
+        if one:  # as labels.expression.exactly writes it, without building a tree for each set
+            last = f"NOT ({' OR '.join(others)})" if len(others) > 1 else f"NOT {others[0]}" if others else ""
+            texts.append(" AND ".join([*(written[name] for name in found), *([last] if last else [])]))
+        else:
+            texts.append(
+                " AND ".join([*(f"({written[name]})" for name in found), *(f"NOT ({other})" for other in others)])
+            )
+    return texts
 
 
 def positive_text(findings: list[str], policy: Policy) -> str:

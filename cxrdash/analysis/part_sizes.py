@@ -86,6 +86,18 @@ def test_subgroups(
     return filled.assign(tier=[tier(n).name for n in filled["positive_patients"]]).astype({"tier": "str"})
 
 
+def positives_by(
+    index: Index,
+    cohort: Cohort | None = None,
+    *,
+    policy: Policy | str = "as_is",
+    unit: Unit | None = None,
+    by: tuple[str, ...] = ("split",),
+) -> pd.DataFrame:
+    """Return positives and negatives, units and patients, per finding and combination of the levels of ``by``."""
+    return _cells(index, cohort, as_policy(policy), unit, by)
+
+
 def test_part(table: pd.DataFrame) -> str:
     """Return the part of a ``test_sizes`` table that a claim would be tested on; '' if it has none."""
     present = list(table["split"].unique())

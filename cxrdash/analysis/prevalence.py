@@ -51,9 +51,14 @@ def prevalence_by(
     policy: Policy | str = "as_is",
     unit: Unit | None = None,
 ) -> pd.DataFrame:
-    """The table of ``prevalence`` for each level of split, view, sex or age_band, in a column of that name."""
+    """The table of ``prevalence`` for each level of split, view, sex, age_band or label_method, in a column so named.
+
+    label_method is who labelled an image, where the dataset tells (PadChest: Physician or RNN_model).
+    """
     if by not in BY:
         raise CxrdashError(f"'{shown(by)}' is nothing to split by.", "Use --by " + ", ".join(BY))
+    if by == "label_method" and not index.levels(by):
+        raise CxrdashError(f"{index.title} does not say who labelled which image.", "PadChest does.")
     return _rates(select(index, cohort), as_policy(policy), unit or default_unit(index), (by,))
 
 

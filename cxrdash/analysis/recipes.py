@@ -129,6 +129,8 @@ KINDS: dict[str, Kind] = {
     "random_split_by_image": Kind(_split, {"share": 0.2, "seed": 1}),
     "any_reader": Kind("A label is positive where any reader says so", {}),
     "row_per_mask": Kind("One row per mask instead of per image", {}),
+    "given_split": Kind(lambda r: f"Test on the {_listed(r['test'])} part and train on the others", {"test": ["test"]}),
+    "cohort": Kind(lambda r: r["text"], {"text": str, "query": {}, "own": {}}),
     "stated": Kind(lambda r: r["text"], {"text": str, "reason": str}),
 }
 

@@ -102,9 +102,7 @@ def _first_states(index: Index, pattern: NDArray[np.int64], first: Counterpart) 
 
 
 def _compared(first: NDArray[np.int8], second: NDArray[np.int8], readings: Said, policy: Policy) -> dict[str, Any]:
-    (counted, one), (counts_too, other) = (counted_and_yes(states, policy) for states in (first, second))
-    compared = counted & counts_too
-    cell = np.select([one & other, one, other], [BOTH, ONLY_FIRST, ONLY_SECOND], NEITHER)[compared]
+    compared, cell = _cells(first, second, policy)
     clusters = len(readings.known)
     place = readings.cluster[compared] * len(CELLS) + cell
     by_patient = np.bincount(place, minlength=clusters * len(CELLS)).reshape(clusters, len(CELLS)).astype(float)
@@ -130,6 +128,15 @@ def _compared(first: NDArray[np.int8], second: NDArray[np.int8], readings: Said,
         "prevalence_first": _share(cells, BOTH, ONLY_FIRST),
         "prevalence_second": _share(cells, BOTH, ONLY_SECOND),
     }
+
+
+def _cells(
+    first: NDArray[np.int8], second: NDArray[np.int8], policy: Policy
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return which images both sides judge under the policy, and the cell of each of these."""
+    (counted, one), (counts_too, other) = (counted_and_yes(states, policy) for states in (first, second))
+    compared = counted & counts_too
+    return compared, np.select([one & other, one, other], [BOTH, ONLY_FIRST, ONLY_SECOND], NEITHER)[compared]
 
 
 def _rate(name: str, by_patient: NDArray[np.float64], cells: tuple[int, int]) -> dict[str, Any]:

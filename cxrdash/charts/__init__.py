@@ -7,14 +7,23 @@ from typing import Any
 
 # Imported when first asked for: the frame needs only `Look`, and the first page no chart at all.
 _HOMES = {
+    "boxes": ("heat_maps", "overlap_bars"),
     "compare": ("attribute_bars", "dataset_dots", "distance_matrix"),
+    "effective": ("effective_ranges", "images_and_patients"),
+    "forest": ("odds_forest",),
     "loaders": ("label_changes", "recipe_waterfall"),
     "logic": ("hierarchy_tree", "redundancy_bars", "rule_bars"),
+    "masks": ("kept_dots", "quality_steps", "ratio_steps"),
     "opinions": ("agreement_dots", "opinion_bars", "reader_heat", "support_bars"),
     "pairs": ("combination_chart", "pair_matrix"),
     "patients": ("ecdf_chart", "images_per_patient_chart", "lorenz_chart", "patients_histogram", "several_chart"),
+    "power": ("drop_bars", "measure_widths", "noise_ranges"),
     "prevalence": ("level_dots", "policy_dots", "rate_intervals", "state_bars"),
+    "strata": ("probe_dots", "strata_dots"),
+    "splits": ("balance_dots",),
     "query": ("result_chart",),
+    "quality": ("census_bars", "measure_histogram", "suspect_bars"),
+    "review": ("error_strata", "verdict_bars"),
     "test_set": ("subgroup_grid", "tier_bars", "width_chart"),
     "theme": ("Look", "export_config"),
     "timeline": ("timeline_chart",),

@@ -231,7 +231,8 @@ def distance_matrix(frame: pd.DataFrame, look: Look, datasets: Sequence[str], *,
     """Return a square of datasets by datasets with one distance in each cell, darker where they are far apart.
 
     ``frame`` has ``dataset_a``, ``dataset_b``, ``value``, ``low`` and ``high``; each pair stands once and is
-    drawn on both sides. ``full`` is the distance at which the colour is strongest. Nothing in it is a door.
+    drawn on both sides. ``full`` is the distance at which the colour is strongest.
+    ``door_a`` and ``door_b`` open the images of either side: a cell those of its row.
     """
     if frame.empty:
         return nothing(look, "No two datasets in this cohort")
@@ -247,7 +248,8 @@ def distance_matrix(frame: pd.DataFrame, look: Look, datasets: Sequence[str], *,
             shown = sign * value if row.get("signed") else value
             hover = f"<b>{plain(row[one])} and {plain(row[other])}</b><br>{_signed(shown)}, 95% {_range(row, sign)}"
             text = (_signed(shown) if known else "–", ink)
-            cells.add((place[row[other]], place[row[one]]), colour, text, hover, [])
+            door = row.get("door_a" if sign > 0 else "door_b", "")
+            cells.add((place[row[other]], place[row[one]]), colour, text, hover, [door] if door else [])
     figure = sheet(look, rows_height(look, list(datasets), 70, lowest=140, times=1.25))
     add_cells(figure, cells, look)
     last = len(datasets) - 0.5

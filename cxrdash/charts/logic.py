@@ -32,6 +32,8 @@ PARENT_STATES = {
 }
 NAMES = 0.3
 """Share of the width that the tree of names takes."""
+NAME_CHARACTERS = 38
+"""Characters of a root's name before it goes on to the next line; a child has three less for each level."""
 VERDICTS = ("contradiction", "doubtful", "incomplete", "note")
 MARKS = {
     "contradiction": "✕ contradiction",
@@ -53,7 +55,8 @@ def hierarchy_tree(frame: pd.DataFrame, look: Look, *, unit: str = "images") -> 
         return nothing(look, "No finding has a parent in this cohort")
     rows = _with_roots(records(frame))
     names = [row["name"] for row in rows]
-    figure = sheet(look, rows_height(look, names))
+    lines = max(wrapped(row["name"], NAME_CHARACTERS - 3 * row["level"]).count("<br>") + 1 for row in rows)
+    figure = sheet(look, rows_height(look, names, times=max(1.0, 0.75 * lines)))
     at = [place for place, row in enumerate(rows) if row["level"]]
     for column, state in PARENT_STATES.items():
         if frame[column].sum() > 0:
@@ -94,7 +97,7 @@ def _add_names(figure: go.Figure, look: Look, rows: list[dict[str, Any]]) -> Non
     for place, row in enumerate(rows):
         level = int(row["level"])
         weight = "<b>{}</b>" if not level else "{}"
-        text = weight.format(wrapped(row["name"], 34 - 3 * level))
+        text = weight.format(wrapped(row["name"], NAME_CHARACTERS - 3 * level))
         colour = look.text
         note(figure, look, text, x=level * step, y=place, yref="y", xanchor="left", yanchor="middle", colour=colour)
         if level:

@@ -139,7 +139,8 @@ def agreement_dots(frame: pd.DataFrame, look: Look) -> go.Figure:
     """Return raw agreement, AC1, kappa (with its interval) and positive agreement side by side per finding.
 
     ``frame`` has ``finding``, ``agreement``, ``ac1``, ``kappa``, ``kappa_low``, ``kappa_high``,
-    ``positive_agreement``, ``images``, ``readers`` and ``door``. All are 1 for perfect agreement.
+    ``positive_agreement``, ``images``, ``readers`` and ``door``, and may have ``alpha``. All are 1 for perfect
+    agreement.
     """
     if frame.empty:
         return nothing(look)
@@ -147,6 +148,8 @@ def agreement_dots(frame: pd.DataFrame, look: Look) -> go.Figure:
     figure = sheet(look, rows_height(look, names, times=1.15))
     _add_kappa_lines(figure, frame, look)
     for position, (column, title) in enumerate(MEASURES.items()):
+        if column not in frame:
+            continue
         _add_measure(figure, frame, look, (position, column, title))
     add_bands(figure, look, len(names))
     low = min([0.0, *frame["kappa_low"].dropna().tolist(), *frame["kappa"].dropna().tolist()])
@@ -159,8 +162,9 @@ def agreement_dots(frame: pd.DataFrame, look: Look) -> go.Figure:
 
 MEASURES = {
     "kappa": "kappa", "positive_agreement": "positive agreement", "ac1": "AC1", "agreement": "raw agreement",
+    "alpha": "Krippendorff's alpha",
 }  # fmt: skip
-SYMBOLS = ("circle", "diamond", "square-open", "triangle-up-open")
+SYMBOLS = ("circle", "diamond", "square-open", "triangle-up-open", "x-thin-open")
 
 
 def _add_kappa_lines(figure: go.Figure, frame: pd.DataFrame, look: Look) -> None:

@@ -35,6 +35,10 @@ MATRIX_WIDTH = 800
 """Width in pixels that a page leaves for the columns, from which the direction of their names follows."""
 
 
+CROWDED = 30
+"""Beyond so many findings names stand upright and small, so that the matrix stays on a screen or two."""
+
+
 def pair_matrix(
     frame: pd.DataFrame,
     look: Look,
@@ -74,7 +78,11 @@ def pair_matrix(
 
 
 def _matrix_height(look: Look, names: list[Any]) -> int:
-    return len(names) * 10 + 220 if _as_picture(names) else rows_height(look, names, 150, lowest=300)
+    if _as_picture(names):
+        return len(names) * 10 + 220
+    if len(names) > CROWDED:
+        return len(names) * (20 if look.presentation else 16) + 260
+    return rows_height(look, names, 150, lowest=300)
 
 
 def _as_picture(names: list[Any]) -> bool:
@@ -121,7 +129,7 @@ def _matrix_axes(figure: go.Figure, look: Look, names: list[Any], measure: str) 
     longest_word = max(len(word) for name in names for word in str(name).split() or [""])
     upright = longest_word * look.size * 0.6 <= room
     given = measure == "conditional"
-    size = 8 if _as_picture(names) else look.size
+    size = 8 if _as_picture(names) else look.size if n <= CROWDED else max(9, look.size - 4)
     shared = {"showgrid": False, "tickfont": {"size": size, "color": look.text}}
     titled = {"font": {"size": look.size, "color": look.muted}, "standoff": 6}
     x = name_axis(
@@ -130,7 +138,7 @@ def _matrix_axes(figure: go.Figure, look: Look, names: list[Any], measure: str) 
         wrap=(max(4, int(room / look.size / 0.6)), 3) if upright else (44, 1),
         range=[-0.5, n - 0.5],
         side="top",
-        tickangle=0 if upright else -90 if _as_picture(names) else -40,
+        tickangle=0 if upright else -90 if n > CROWDED else -40,
         **shared,
     )
     # Where names stand closer than their own height only every second or third is written.

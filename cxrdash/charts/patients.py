@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log10
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -20,6 +22,8 @@ from cxrdash.charts.canvas import (
 )
 from cxrdash.charts.theme import SERIES_COLOURS, SERIES_COLOURS_DARK, Look, number, percent, plain
 
+LEFT_ROOM = 0.35
+"""Share of the log axis left of the threshold that a sentence there needs."""
 SHARE_TICKS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 
 
@@ -45,6 +49,7 @@ def images_per_patient_chart(
     _mark_threshold(figure, rows, look, threshold, unit)
     _log_count_axis(figure, look, f"More than this many {plain(unit)} per patient", float(rows["images"].max()), log)
     if log:
+        _leave_room(figure, look, threshold, float(rows["images"].max()))
         _log_share_axis(figure, look, "Share of the total", lowest)
     else:
         figure.update_yaxes(**share_axis(look, "Share of the total", 1.02))
@@ -115,7 +120,13 @@ def _mark_threshold(figure: go.Figure, rows: pd.DataFrame, look: Look, threshold
     more = f"of patients have more than {number(threshold)} {plain(unit)}"
     if images > 0 and patients > 0:
         _add_mark(figure, look, (threshold, images), (theirs, "top right"), look.accent)
-        _add_mark(figure, look, (threshold, patients), (more, "bottom left"), look.text)
+        if log10(max(threshold, 1)) >= LEFT_ROOM * log10(max(float(rows["images"].max()), 2)):
+            _add_mark(figure, look, (threshold, patients), (more, "bottom left"), look.text)
+        else:  # beside the axis only the ground below the curve is free
+            _add_mark(figure, look, (threshold, patients), ("", "bottom left"), look.text)
+            place = {"x": log10(max(threshold, 1)), "xref": "x", "y": 0.03, "xanchor": "left", "yanchor": "bottom"}
+            said = f" <b>{percent(patients)}</b> {more}"
+            note(figure, look, said, colour=look.text, size=look.size + 2, **place)
     stroke = {"color": look.line, "width": 1, "dash": "dot"}
     ends = {"x0": threshold, "x1": threshold, "y0": 0, "y1": 1, "yref": "paper"}
     figure.add_shape(type="line", layer="below", line=stroke, **ends)
@@ -130,7 +141,7 @@ def _add_mark(figure: go.Figure, look: Look, at: tuple[float, float], saying: tu
             y=[at[1]],
             mode="markers+text",
             marker={"color": colour, "size": 13, "line": {"color": look.ground, "width": 2}},
-            text=[f" <b>{percent(at[1])}</b> {sentence} "],
+            text=[f" <b>{percent(at[1])}</b> {sentence} " if sentence else ""],
             textposition=side,
             textfont={"size": look.size + 2, "color": colour},
             hoverinfo="skip",
@@ -138,6 +149,14 @@ def _add_mark(figure: go.Figure, look: Look, at: tuple[float, float], saying: tu
             **still(colour),
         )
     )
+
+
+def _leave_room(figure: go.Figure, look: Look, threshold: int, top: float) -> None:
+    """Widen the log axis to the right so that the sentence beside the threshold is not cut."""
+    start, at = -0.07, log10(max(threshold, 1))
+    words = 0.42 if look.presentation else 0.3  # of the axis
+    end = max(log10(max(top, 2)) + 0.06, (at - words * start) / (1 - words) if threshold <= top else 0.0)
+    figure.update_xaxes(range=[start, end])
 
 
 def _log_count_axis(figure: go.Figure, look: Look, title: str, top: float, log: bool) -> None:
@@ -185,6 +204,8 @@ def ecdf_chart(
         most = f"of patients have at most {number(threshold)} {unit}"
         _add_mark(figure, look, (threshold, reached[-1]), (most, "bottom right"), look.text)
     _log_count_axis(figure, look, f"At most this many {plain(unit)} per patient", float(rows["images"].max()), log)
+    if log:
+        _leave_room(figure, look, threshold, float(rows["images"].max()))
     figure.update_yaxes(**share_axis(look, "Share of patients", 1.02))
     return figure
 

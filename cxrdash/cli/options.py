@@ -24,10 +24,17 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--split", action="append", metavar="PART", help="a part of the dataset; repeatable")
     group.add_argument("--view", action="append", metavar="VIEW", help="PA, AP, LATERAL, ...; repeatable")
     group.add_argument("--sex", action="append", metavar="SEX", help="F, M, other or unknown; repeatable")
+    group.add_argument("--method", action="append", metavar="WHO", help="who labelled it (PadChest); repeatable")
     group.add_argument("--age", type=_range, metavar="A-B", help="whole years, both ends included")
     group.add_argument("--labels", metavar="EXPR", help="""for example 'Edema AND NOT "Support Devices"'""")
     group.add_argument(
         "--reading", action="append", metavar="READER:EXPR", help="for example 'google_2019: NOT Edema'; repeatable"
+    )
+    group.add_argument(
+        "--annotation", action="append", metavar="TEXT", help="for example 'mask quality below 0.7'; repeatable"
+    )
+    group.add_argument(
+        "--suspect", action="append", metavar="CHECK", help="for example inverted, or 'blurred: 0.3'; repeatable"
     )
     group.add_argument("--image", action="append", metavar="ID", help="an image by its identifier; repeatable")
     group.add_argument("--patient", metavar="ID", help="one patient")

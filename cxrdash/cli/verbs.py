@@ -15,6 +15,7 @@ def _index(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", type=Path, help="the folder of the dataset as downloaded")
     parser.add_argument("--name", metavar="N", help="name it is indexed under (the source's own unless given)")
     parser.add_argument("--source", metavar="S", help="the dataset it is, where the files fit several")
+    parser.add_argument("--mapping", metavar="FILE", type=Path, help="a cxrdash.toml that does not lie in PATH")
     parser.add_argument(
         "--images",
         metavar="DIR",
@@ -28,6 +29,14 @@ def _index(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="read and check everything, publish nothing")
     parser.add_argument("--allow-bad-rows", action="store_true", help="set rows that cannot be read aside and go on")
     _add_json(parser, "the load audit as a JSON object")
+
+
+def _init(parser: Parser) -> None:
+    parser.add_argument("path", metavar="PATH", type=Path, help="the folder of the dataset")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write it there (PATH/cxrdash.toml unless given)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
 def _datasets(parser: Parser) -> None:
@@ -73,6 +82,13 @@ def _sample(parser: Parser) -> None:
     add_format(parser)
 
 
+def _scan(parser: Parser) -> None:
+    _add_dataset(parser)
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="processes (default: one per processor)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="decode on this Dask cluster, as tcp://node01:8786")
+    _add_json(parser, "the report as a JSON object")
+
+
 def _query(parser: Parser) -> None:
     _add_dataset(parser)
     parser.add_argument("sql", metavar="SQL", nargs="?", help="one SELECT statement; - reads it from stdin")
@@ -81,6 +97,46 @@ def _query(parser: Parser) -> None:
     parser.add_argument("--rows", type=positive_int, default=10_000, metavar="N", help="row limit (default 10000)")
     add_cohort(parser)
     add_format(parser)
+
+
+def _audit(parser: Parser) -> None:
+    _add_dataset(parser)
+    group = parser.add_argument_group("audit")
+    group.add_argument(
+        "--use", choices=("train", "test", "external"), default="train", help="what the dataset is wanted for"
+    )
+    group.add_argument("--finding", action="append", metavar="NAME", help="a finding that matters (all); repeatable")
+    group.add_argument("--policy", metavar="P", help="as_is, U-Ones, U-Zeros or U-Ignore")
+    group.add_argument("--settings", type=Path, metavar="FILE", help="thresholds of your own (TOML)")
+    group.add_argument("--without", action="append", metavar="CHECK", help="leave a check out; repeatable")
+    add_cohort(parser)
+    add_format(parser)
+
+
+def _split(parser: Parser) -> None:
+    _add_dataset(parser)
+    group = parser.add_argument_group("split")
+    shares = group.add_mutually_exclusive_group()
+    shares.add_argument("--parts", metavar="NAME=SHARE,...", help="shares that sum to 1, or 'given' for its own parts")
+    shares.add_argument("--folds", type=positive_int, metavar="K", help="equal folds instead")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="0 (default) breaks ties by patient id")
+    group.add_argument("--by", default="view,age_band", metavar="NAMES", help="balance these beside the labels")
+    group.add_argument("--policy", metavar="P", help="as_is, U-Ones, U-Zeros or U-Ignore")
+    group.add_argument("-o", "--out", type=Path, metavar="DIR", help="write lists, split.csv and split.json here")
+    group.add_argument("--force", action="store_true", help="replace files of an earlier split there")
+    add_cohort(parser)
+    add_format(parser)
+
+
+def _review(parser: Parser) -> None:
+    parser.add_argument("action", choices=("list", "export", "import", "merge"), help="what to do with readers' marks")
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="*", help="exported files, or another reviews folder")
+    parser.add_argument("--session", metavar="ID", help="export one review; `review list` names them")
+    parser.add_argument("-o", "--out", metavar="FILE", type=Path, help="where to write (stdout unless given)")
+    parser.add_argument(
+        "--format", choices=("csv", "json", "jsonl", "parquet"), help="what to write; by the name of FILE unless given"
+    )
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 
 def _demo(parser: Parser) -> None:
@@ -125,10 +181,19 @@ VERBS = (
         (
             "index /data/CheXpert-v1.0-small",
             "index /data/nih --images /mnt/nih/images --dry-run",
+            "index /data/hospital --mapping hospital.toml",
             "index /data/nih --masks /data/ChestX-Ray8.csv.gz --second-opinion read.csv --as 'Dr A'",
         ),
         _index,
         "cxrdash.cli.load:index",
+    ),
+    Verb(
+        "init",
+        "draft a cxrdash.toml for a dataset of your own",
+        "Looks at the tables and films of PATH and writes what it takes them for, with counts; `index` then reads it.",
+        ("init /data/hospital", "init /mnt/readonly/films -o hospital.toml"),
+        _init,
+        "cxrdash.cli.init:init",
     ),
     Verb(
         "datasets",
@@ -167,12 +232,44 @@ VERBS = (
         "cxrdash.cli.sample:sample",
     ),
     Verb(
+        "scan",
+        "look at the pixels of every film",
+        "Stopped, it goes on where it was; films measured before are not read again.",
+        ("scan nih", "scan nih --workers 8", "scan nih --scheduler tcp://node01:8786"),
+        _scan,
+        "cxrdash.cli.scan:scan",
+    ),
+    Verb(
         "query",
         "run your own SELECT over the canonical tables",
         "The index is opened read-only and can reach no file. `selected` holds the images of the cohort options.",
         ("query nih --schema", 'query nih --sex F "SELECT view, count(*) FROM selected GROUP BY view"'),
         _query,
         "cxrdash.cli.ask:query",
+    ),
+    Verb(
+        "audit",
+        "judge whether a dataset suits a use: every check with its number",
+        "Exit code 1 where a check fails, so that a lab can run it in its own CI.",
+        ("audit nih --use test --finding Pneumothorax", "audit chexpert --use train --settings ours.toml --json"),
+        _audit,
+        "cxrdash.cli.suitability:audit",
+    ),
+    Verb(
+        "split",
+        "divide a dataset by patient, balanced by labels, and prove that nothing leaks",
+        "Prints who stands in two parts (exit code 1 if anyone does). The same seed gives the same parts anywhere.",
+        ("split nih --parts train=.7,valid=.1,test=.2 -o nih-split", "split chexpert --parts given"),
+        _split,
+        "cxrdash.cli.split:split",
+    ),
+    Verb(
+        "review",
+        "list, export, import or merge readers' marks",
+        "Marks are never changed: importing the same file twice adds nothing.",
+        ("review list", "review export -o marks.csv", "review import other.jsonl", "review merge a.csv b.csv -o c.csv"),
+        _review,
+        "cxrdash.cli.review:review",
     ),
     Verb(
         "demo",

@@ -49,6 +49,7 @@ class Plan:
     copies: list[Copy] = field(default_factory=list)
     planted: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     poor_masks: set[str] = field(default_factory=set)
+    readings: list[dict[str, str]] = field(default_factory=list)
 
     def row(self, image_id: str) -> dict[str, str]:
         return next(row for row in self.rows if row["image_id"] == image_id)

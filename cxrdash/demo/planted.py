@@ -9,6 +9,7 @@ import numpy as np
 
 from cxrdash.demo.people import BLANK, NEGATIVE, POSITIVE, SEED, UNCERTAIN, Study
 from cxrdash.demo.plan import Copy, Job, Plan, clean_plan, with_format
+from cxrdash.demo.readers import plant_readings
 
 EXPLAINED = {
     "exact_duplicates": "The file is byte for byte the film of another patient.",
@@ -33,6 +34,7 @@ EXPLAINED = {
     "placeholder_ages": "The age is 0, which stands for unknown.",
     "unreadable_ages": "The age is not a number.",
     "missing_sex": "The sex is not given.",
+    "wrong_readings": "Of the film's two readers this one says what was not drawn (rates: cxrdash.demo.readers).",
     "poor_masks": "The mask is out of place; its quality in the table is low.",
 }
 _PARENTS = {
@@ -86,6 +88,7 @@ def plan_demo() -> Plan:
     for sow in (_monochrome1, _duplicates, _damaged, _turned, _laterals, _wrong_labels, _missed_findings,
                 _contradictions, _ages_and_sex, _repeated_rows, _poor_masks, _leaks):  # fmt: skip
         sow(planter)
+    plant_readings(plan)
     for entries in plan.planted.values():
         entries.sort(key=lambda entry: tuple(entry.values()))
     return plan

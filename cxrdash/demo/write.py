@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cxrdash.demo import readers
 from cxrdash.demo.formats import write_copy
 from cxrdash.demo.masks import CONVENTION
 from cxrdash.demo.plan import Plan
 from cxrdash.demo.planted import EXPLAINED, plan_demo
 from cxrdash.errors import CxrdashError, shown
 
-VERSION = "1"  # raise it with any change of what is drawn or listed, so that older demos are made anew
+VERSION = "2"  # raise it with any change of what is drawn or listed, so that older demos are made anew
 STAMP = "demo_version"
 MOST_WORKERS = 4
 LEFTOVER_SECONDS = 600
@@ -99,6 +100,7 @@ def _fill(folder: Path, tell: Progress) -> None:
     _write_table(folder / "demo_images.csv", plan.rows)
     _write_table(folder / "demo_boxes.csv", _box_rows(plan, drawn))
     _write_table(folder / "demo_masks.csv", _mask_rows(plan, drawn))
+    _write_table(folder / readers.TABLE, plan.readings)
     planted = {"version": VERSION, "explained": EXPLAINED, "planted": plan.planted}
     (folder / "planted.json").write_text(json.dumps(planted, indent=1) + "\n", encoding="utf-8")
     (folder / "PLANTED.md").write_text(_planted_text(plan), encoding="utf-8")
@@ -222,12 +224,25 @@ def _planted_text(plan: Plan) -> str:
         "",
         f"Masks (demo_masks.csv) are run-lengths: {CONVENTION}; left and right are the patient's.",
         "Their quality is invented, low for the masks that are out of place.",
+        "",
+        *_reader_text(plan),
     ]
     for kind, sentence in EXPLAINED.items():
         entries = plan.planted.get(kind, [])
         parts += ["", f"## {kind.replace('_', ' ').capitalize()} ({len(entries)})", "", sentence, ""]
         parts += [f"- {_entry(entry)}" for entry in entries]
     return "\n".join(parts) + "\n"
+
+
+def _reader_text(plan: Plan) -> list[str]:
+    """Who read how many films, and how far from what was drawn."""
+    films = len({row["image_id"] for row in plan.readings})
+    parts = [f"Two invented readers ({readers.TABLE}) read the same {films} films, one of a patient, for"]
+    parts += [f"{', '.join(readers.FINDINGS)}. Planted:"]
+    for reader, rates in readers.ERRORS.items():
+        told = [f"{name} {missed:.0%} and {false:.0%}" for name, (missed, false) in rates.items()]
+        parts.append(f"{reader} misses drawn findings, and reports them on films without, in: {'; '.join(told)}.")
+    return parts
 
 
 def _entry(entry: dict[str, str]) -> str:

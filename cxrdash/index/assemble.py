@@ -13,6 +13,7 @@ import numpy as np
 
 from cxrdash.errors import CxrdashError
 from cxrdash.index import schema
+from cxrdash.index.mask_tables import write_mask_measures
 from cxrdash.index.selection import LEVELS
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import SPELLINGS, State
@@ -141,6 +142,9 @@ INSERT INTO masks
 SELECT image, structure, m.width, m.height, rle, convention, quality
 FROM staged_masks AS m JOIN images USING (image_id) ORDER BY image, structure;
 
+INSERT INTO attributes
+SELECT image, attribute, level FROM staged_attributes JOIN images USING (image_id) ORDER BY attribute, image;
+
 INSERT INTO readings
 SELECT image, reader, finding, state FROM staged_readings JOIN images USING (image_id)
 ORDER BY image, reader, finding;
@@ -166,6 +170,7 @@ def create_tables(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> No
     con.execute(f"CREATE TYPE state_name AS ENUM ({_enumeration(states)})")
     con.execute(schema.TABLES)
     con.execute(schema.PATTERNS)
+    con.execute(schema.MEASURES)
     for statement in schema.comment_statements():
         con.execute(statement)
 
@@ -209,6 +214,7 @@ def assemble(con: duckdb.DuckDBPyConnection, source: Source, staged: Staged) -> 
     with one_commit(con):
         con.execute(IMAGES)
         con.execute(TOTALS)
+        write_mask_measures(con)
         con.execute(LEVEL_SIZES)
         _write_findings(con, source, staged.findings)
         _write_set_aside(con, staged)
@@ -276,7 +282,7 @@ def _write_set_aside(con: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     ).fetchall()
     wanted: dict[int, list[int]] = defaultdict(list)
     for row in rows:
-        if row[1] is not None:
+        if row[1] is not None and staged.files[row[0]].has_lines:
             wanted[row[0]].append(row[1])
     lines = {file: physical_lines(staged.files[file].plain, sorted(set(records))) for file, records in wanted.items()}
     values = [

@@ -16,12 +16,16 @@ import duckdb
 
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
-from cxrdash.index import assemble, generations, schema
+from cxrdash.index import assemble, generations, scan_merge, scan_parts, schema
 from cxrdash.index.lock import build_lock
 from cxrdash.sources import chexmask
 from cxrdash.sources.attachments import Attachments, attach, check_attachments, without_named
 from cxrdash.sources.base import STAGING_TABLES, Claim, Inventory, Source, Staged
+from cxrdash.sources.card import card_facts
+from cxrdash.sources.film_headers import join_headers
 from cxrdash.sources.folder import take_inventory
+from cxrdash.sources.local import NAME as LOCAL
+from cxrdash.sources.local import find_mapping
 from cxrdash.sources.registry import recognise
 
 Progress = Callable[[float, str], None]
@@ -44,6 +48,7 @@ class Request:
     images: tuple[Path, ...] = ()  # further folders that hold the films
     masks: tuple[Path, ...] = ()  # CheXmask tables from elsewhere
     second_opinions: tuple[tuple[str, Path], ...] = ()  # (reader, table of labels)
+    mapping: Path | None = None  # a cxrdash.toml that does not lie in the folder
     allow_bad_rows: bool = False
     dry_run: bool = False
 
@@ -76,20 +81,23 @@ def build_index(request: Request, cache: Cache, *, progress: Progress = silent) 
     progress(0.02, "Looking through the folder")
     named = Attachments(masks=request.masks, second_opinions=request.second_opinions)
     check_attachments(named)
-    inventory = without_named(take_inventory(request.folder, request.images), named)
-    source, claim = recognise(inventory, request.source)
+    mapping = None if request.source else find_mapping(request.folder, request.mapping)
+    inventory = take_inventory(request.folder, request.images, unnamed=mapping is not None)
+    inventory = without_named(inventory, named)
+    source, claim = recognise(inventory, request.source, mapping)
     attached = replace(named, found_masks=claim.roles.get(chexmask.ROLE, ()))
-    dataset = request.name or source.name
+    dataset = request.name or (mapping and mapping.dataset.name) or source.name
     folder = generations.dataset_folder(cache, dataset)
-    with _readable_faults(cache.root):
+    with readable_faults(cache.root):
         folder.mkdir(parents=True, exist_ok=True)
-        with build_lock(folder), _workspace(folder) as workspace:
-            task = _Task(request, source, claim, attached, inventory, dataset, workspace)
+        with build_lock(folder), workspace(folder) as beside:
+            parts = scan_parts.parts_folder(cache, dataset)
+            task = _Task(request, source, claim, attached, inventory, dataset, beside, parts)
             audit = _build(task, progress)
             progress(0.97, "Publishing")
             if request.dry_run:
                 return audit
-            path = generations.publish(cache, dataset, audit.generation, workspace / "index.duckdb").path
+            path = generations.publish(cache, dataset, audit.generation, beside / "index.duckdb").path
     progress(1.0, "Done")
     return LoadAudit(**{**audit.__dict__, "published": True, "path": path})
 
@@ -103,6 +111,7 @@ class _Task:
     inventory: Inventory
     dataset: str
     workspace: Path
+    parts: Path  # of the dataset's pixel scan, if there was one
 
 
 def _build(task: _Task, progress: Progress) -> LoadAudit:
@@ -113,6 +122,8 @@ def _build(task: _Task, progress: Progress) -> LoadAudit:
         con.execute(STAGING_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         progress(0.10, f"Reading {task.source.card.title}")
         staged = task.source.stage(con, task.claim, task.workspace, allow_bad_rows=task.request.allow_bad_rows)
+        progress(0.30, "Reading film headers")
+        join_headers(con, task.source, staged, task.inventory)
         attach(con, task.source, staged, task.attached, task.workspace, allow_bad_rows=task.request.allow_bad_rows)
         progress(0.45, "Matching image files")
         notes = [
@@ -131,6 +142,9 @@ def _build(task: _Task, progress: Progress) -> LoadAudit:
         with assemble.one_commit(con):
             assemble.write_checks(con, task.source, staged)
             assemble.write_meta(con, _facts(con, task, staged, generation, notes))
+        if scan_parts.parts_of(task.parts):
+            progress(0.85, "Carrying the pixel scan over")
+            assemble.write_meta(con, {"scan": scan_merge.fill_measures(con, task.parts, task.inventory.roots)})
         progress(0.90, "Checking")
         audit = read_audit(con, published=False)
         con.execute("CHECKPOINT")
@@ -166,6 +180,7 @@ def _facts(
         "partial": task.request.allow_bad_rows,
         "notes": list(notes),
         "counts": {name: int(value) for name, value in counts.items()},
+        **({"card": card_facts(card)} if task.source.name == LOCAL else {}),
     }
 
 
@@ -205,20 +220,20 @@ def _records(table: Any) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _workspace(folder: Path) -> Iterator[Path]:
+def workspace(folder: Path) -> Iterator[Path]:
     """Yield a fresh folder for a build's files; leftovers of killed builds go first (we hold the lock)."""
     for leftover in folder.glob(f"{WORKSPACE}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    workspace = folder / f"{WORKSPACE}{datetime.now(UTC).strftime('%H%M%S%f')}"
-    workspace.mkdir()
+    made = folder / f"{WORKSPACE}{datetime.now(UTC).strftime('%H%M%S%f')}"
+    made.mkdir()
     try:
-        yield workspace
+        yield made
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
-def _readable_faults(root: Path) -> Iterator[None]:
+def readable_faults(root: Path) -> Iterator[None]:
     """Turn a full or read-only disk into a message that says what was needed and where."""
     try:
         yield

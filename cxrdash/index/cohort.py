@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.readings import reading_words
+from cxrdash.index.suspects import suspect_words
+from cxrdash.labels.expression import in_brief
 
 OnePerPatient = Literal["", "first", "last", "random"]
 UNBOUNDED = 10**6  # no patient has so many images; stands for an open end
@@ -19,8 +21,11 @@ LARGEST = 10**9  # beyond any age or number of images; larger bounds mean the sa
 class Cohort:
     """A selection of images. Empty fields do not narrow; all fields narrow together.
 
+    ``methods`` say who labelled an image, where the dataset tells (PadChest: Physician, RNN_model).
     ``ages`` are inclusive whole years and drop images of unknown age. ``labels`` is a label
-    expression; each of ``readings`` is what one reader must have said (index.readings).
+    expression; each of ``readings`` is what one reader must have said (index.readings), each
+    of ``suspects`` what the pixel scan must have found (index.suspects), each of
+    ``annotations`` what must be drawn on the image (index.annotations).
     ``images`` are image identifiers. ``images_per_patient`` and ``studies_per_patient`` keep patients with
     that many of them inside the rest of the selection. ``one_per_patient`` then keeps one image each, by
     the dataset's order or by ``seed``.
@@ -29,9 +34,12 @@ class Cohort:
     splits: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     sexes: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
     ages: tuple[int, int] | None = None
     labels: str = ""
     readings: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     patient: str = ""
     images_per_patient: tuple[int, int] | None = None
@@ -67,13 +75,15 @@ class Cohort:
         parts = [f"{_images(self.on_disk)}{people}{self._age_words(bool(people))}"]
         if self.sexes and not people:
             parts.append(f"sex {_either(self.sexes)}")
-        if self.views:
-            parts.append(f"{_either(self.views)} view")
+        said = (("{} view", self.views), ("labels by {}", self.methods))
+        parts += [text.format(_either(values)) for text, values in said if values]
         if self.splits:
             parts.append(f"{_either(split.replace('_', ' + ') for split in self.splits)} part")
         if self.narrows_by_labels:
-            parts.append(f"labelled {self.labels}")
+            parts.append(f"labelled {in_brief(self.labels)}")
         parts += [reading_words(reading) for reading in self.readings]
+        parts += [suspect_words(suspect) for suspect in self.suspects]
+        parts += self.annotations
         if self.images:
             parts.append(f"{len(self.images):,} named one by one" if len(self.images) > 1 else "one by name")
         if self.patient:
@@ -101,9 +111,12 @@ class Cohort:
             splits=_common(self.splits, other.splits),
             views=_common(self.views, other.views),
             sexes=_common(self.sexes, other.sexes),
+            methods=_common(self.methods, other.methods),
             ages=_overlap(self.ages, other.ages),
             labels=_both_labels(self.labels, other.labels),
             readings=tuple(dict.fromkeys(self.readings + other.readings)),
+            suspects=tuple(dict.fromkeys(self.suspects + other.suspects)),
+            annotations=tuple(dict.fromkeys(self.annotations + other.annotations)),
             images=_common(self.images, other.images),
             patient=_same(self.patient, other.patient),
             images_per_patient=_overlap(self.images_per_patient, other.images_per_patient),
@@ -147,9 +160,12 @@ PARAMETERS = {
     "splits": "split",
     "views": "view",
     "sexes": "sex",
+    "methods": "method",
     "ages": "age",
     "labels": "labels",
     "readings": "reading",
+    "suspects": "suspect",
+    "annotations": "annotation",
     "images": "image",
     "patient": "patient",
     "images_per_patient": "per_patient_images",

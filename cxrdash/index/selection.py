@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.annotations import Annotation, parse_annotation
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import Reading, Votes, parse_reading
 from cxrdash.index.store import Index, Unit
+from cxrdash.index.suspects import Suspect, parse_suspect
 from cxrdash.labels.expression import And, Atom, Expression, Not, parse
 from cxrdash.labels.states import State
 
@@ -31,6 +34,8 @@ BY = {
     "age_band": """CASE WHEN age_years IS NULL THEN 'unknown' WHEN age_years < 18 THEN '0-17'
         WHEN age_years < 40 THEN '18-39' WHEN age_years < 60 THEN '40-59'
         WHEN age_years < 75 THEN '60-74' ELSE '75+' END""",
+    "label_method": """coalesce((SELECT any_value(level) FROM attributes
+        WHERE attributes.image = selected.image AND attribute = 'label_method'), 'not stated')""",
 }
 
 
@@ -63,6 +68,16 @@ class Selection:
     def readings(self) -> tuple[Reading | Votes, ...]:
         """What the cohort asks of readers; raises CxrdashError where it cannot be read."""
         return tuple(parse_reading(text, self.index.readers) for text in self.cohort.readings)
+
+    @cached_property
+    def annotations(self) -> tuple[Annotation, ...]:
+        """What the cohort asks to be drawn; raises CxrdashError where it cannot be read."""
+        return tuple(parse_annotation(text, self.index.drawn) for text in self.cohort.annotations)
+
+    @cached_property
+    def suspects(self) -> tuple[Suspect, ...]:
+        """What the cohort asks of the pixel scan; raises CxrdashError where it cannot be read or there was no scan."""
+        return parse_suspects(self.index, self.cohort.suspects)
 
     @cached_property
     def patterns(self) -> np.ndarray | None:
@@ -228,6 +243,16 @@ def require_unit(index: Index, unit: str) -> None:
         )
 
 
+def parse_suspects(index: Index, texts: Sequence[str]) -> tuple[Suspect, ...]:
+    """Read conditions on what the pixel scan found; refuse them where the films have not been looked at."""
+    found = tuple(parse_suspect(text) for text in texts)
+    if found and not index.meta.get("scan"):
+        raise CxrdashError(
+            f"The films of {index.title} have not been scanned.", f"Run: python -m cxrdash scan {index.dataset}"
+        )
+    return found
+
+
 def modulus(seed: int) -> int:
     """Return the odd 41-bit modulus whose residues order a sample drawn with ``seed``.
 
@@ -254,20 +279,24 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
     cohort = selection.cohort
     parameters: dict[str, Any] = {}
     clauses: list[str] = []
-    for column, values in (("split", cohort.splits), ("view", cohort.views), ("sex", cohort.sexes)):
+    listed = {"split": cohort.splits, "view": cohort.views, "sex": cohort.sexes, "method": cohort.methods}
+    for name, values in listed.items():
         if values:
-            clauses.append(f"{column} IN $cohort_{column}")
-            parameters[f"cohort_{column}"] = list(values)
+            clauses.append(_LISTED[name])
+            parameters[f"cohort_{name}"] = list(values)
     if cohort.ages:
         clauses.append("age_years >= $age_low AND age_years < $age_high")
         parameters |= {"age_low": cohort.ages[0], "age_high": cohort.ages[1] + 1}
     if selection.patterns is not None:
         clauses.append("pattern IN (SELECT unnest($patterns))")
         parameters["patterns"] = np.flatnonzero(selection.patterns).tolist()
-    for place, reading in enumerate(selection.readings):
-        clause, said = reading.condition(f"reading{place}")
-        clauses.append(clause)
-        parameters |= said
+    asked: dict[str, Sequence[Reading | Votes | Annotation | Suspect]]
+    asked = {"reading": selection.readings, "drawn": selection.annotations, "suspect": selection.suspects}
+    for name, conditions in asked.items():
+        for place, condition in enumerate(conditions):
+            clause, said = condition.condition(f"{name}{place}")
+            clauses.append(clause)
+            parameters |= said
     if cohort.images:
         clauses.append("image_id IN (SELECT unnest($image_ids))")
         parameters["image_ids"] = list(cohort.images)
@@ -277,6 +306,13 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
     if cohort.on_disk:
         clauses.append("on_disk")
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), parameters
+
+
+_LISTED = {
+    **{name: f"{name} IN $cohort_{name}" for name in ("split", "view", "sex")},
+    "method": """image IN (SELECT image FROM attributes
+    WHERE attribute = 'label_method' AND level IN $cohort_method)""",
+}
 
 
 def _literal(value: Any) -> str:

@@ -16,9 +16,10 @@ import numpy as np
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations, schema
+from cxrdash.index.annotations import Drawn
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import SPELLINGS, State
-from cxrdash.sources.card import Card, load_card
+from cxrdash.sources.card import Card, card_of_facts, load_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +131,7 @@ class Index:
     @cached_property
     def card(self) -> Card:
         """The card of the source this dataset was read by."""
-        return load_card(self.meta["source"])
+        return card_of_facts(self.meta["card"]) if "card" in self.meta else load_card(self.meta["source"])
 
     @property
     def title(self) -> str:
@@ -188,8 +189,19 @@ class Index:
         found = self.rows(sql)
         return {(reader, finding): frozenset(SPELLINGS[state] for state in said) for reader, finding, said in found}
 
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The structures of the masks and the findings of the boxes, in findings order."""
+        place = {name: at for at, name in enumerate(self.finding_names)}
+        structures = self.rows("SELECT DISTINCT structure FROM mask_measures ORDER BY structure")
+        findings = [finding for (finding,) in self.rows("SELECT DISTINCT finding FROM boxes ORDER BY finding")]
+        return Drawn(
+            tuple(structure for (structure,) in structures),
+            tuple(sorted(findings, key=lambda name: place.get(name, len(place)))),
+        )
+
     def levels(self, column: str) -> tuple[str, ...]:
-        """Return the values of split, view or sex that occur, the most frequent first."""
+        """Return the values of split, view, sex or label_method that occur, the most frequent first."""
         return self._levels[column]
 
     @cached_property
@@ -202,7 +214,17 @@ class Index:
         found: dict[str, list[str]] = {"split": [], "view": [], "sex": []}
         for name, level, _ in self.rows(sql):
             found[name].append(level)
+        found["label_method"] = self._label_methods()
         return {name: tuple(levels) for name, levels in found.items()}
+
+    def _label_methods(self) -> list[str]:
+        # An index of before this table was added simply has none.
+        ((there,),) = self.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'attributes'")
+        sql = """
+            SELECT level FROM attributes WHERE attribute = 'label_method'
+            GROUP BY level ORDER BY count(*) DESC, level
+        """
+        return [level for (level,) in self.rows(sql)] if there else []
 
     @cached_property
     def dictionary(self) -> np.ndarray:

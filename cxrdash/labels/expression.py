@@ -16,7 +16,7 @@ from typing import NoReturn
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.labels.states import SPELLINGS, State
 
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS = 12_000  # one exact combination of 190 labels names them all, in about 6,000
 MOST_LEVELS = 50
 KEYWORDS = ("AND", "OR", "NOT")
 
@@ -120,6 +120,15 @@ def format_expression(expression: Expression) -> str:
     if isinstance(expression, And):
         return " AND ".join(_operand_text(item, (Atom, Not)) for item in expression.items)
     return " OR ".join(_operand_text(item, (Atom, Not, And)) for item in expression.items)
+
+
+def in_brief(text: str, most: int = 260) -> str:
+    """Return an expression for a sentence: one with more characters is cut between names, with how many follow."""
+    if len(text) <= most:
+        return text
+    head = re.split(r"\s(?:AND|OR)\s(?!.*\s(?:AND|OR)\s)", text[:most])[0]
+    rest = len(re.findall(r"\s(?:AND|OR)\s", text[len(head) :]))
+    return f"{head} … and {rest:,} more" if rest else f"{text[:most]} …"
 
 
 def _operand_text(item: Expression, unbracketed: tuple[type, ...]) -> str:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from cxrdash import analysis
 from cxrdash.config import cache
+from cxrdash.errors import CxrdashError
 from cxrdash.images.thumbnails import ThumbnailStore
+from cxrdash.images.verdict_sheet import verdict_sheet
 from cxrdash.index import generations
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.draw import Draw, draw
+from cxrdash.index.draw import Draw, DrawnImage, draw, film_path, films
 from cxrdash.index.selection import Selection, select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
+from cxrdash.reviews.store import ReviewStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +105,70 @@ def thumbnails(dataset: str) -> ThumbnailStore:
     return ThumbnailStore(cache().thumbs, dataset)
 
 
+@st.cache_data(max_entries=256, show_spinner=False)
+def _films_named(dataset: str, generation: str, image_ids: tuple[str, ...]) -> dict[str, DrawnImage]:
+    index = open_dataset(dataset)
+    sql = "SELECT image FROM images WHERE image_id IN (SELECT unnest($wanted::VARCHAR[]))"
+    found = films(index, [int(image) for (image,) in index.rows(sql, {"wanted": list(image_ids)})])
+    return {film.image_id: film for film in found}
+
+
+def films_named(index: Index, image_ids: tuple[str, ...]) -> dict[str, DrawnImage]:
+    """Return the images of these identifiers that are in the index."""
+    return _films_named(index.dataset, index.generation, image_ids)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def verdict_picture(
+    dataset: str,
+    generation: str,
+    films: tuple[tuple[str, str, str], ...],
+    inks: tuple[tuple[str, str], ...],
+    title: str,
+) -> bytes:
+    """Return a PNG of films, each (image identifier, verdict, words), framed in the colours of their verdicts."""
+    index = open_dataset(dataset)
+    known = films_named(index, tuple(image for image, _, _ in films))
+    paths = [film_path_or_none(index, known.get(image)) for image, _, _ in films]
+    made = thumbnails(dataset).get_many(paths)
+    shown = [(small.jpeg, verdict, words) for small, (_, verdict, words) in zip(made, films, strict=True)]
+    columns = min(13, max(8, round((2 * len(films)) ** 0.5)))
+    return verdict_sheet(shown, inks=dict(inks), columns=columns, title=title)
+
+
+def film_path_or_none(index: Index, film: DrawnImage | None) -> Path | None:
+    """Return the file of a film, None where there is none."""
+    try:
+        return film_path(index, film) if film else None
+    except CxrdashError:
+        return None
+
+
+@st.cache_resource(show_spinner=False)
+def _reviews(folder: str) -> ReviewStore:
+    return ReviewStore(Path(folder))
+
+
+def reviews() -> ReviewStore:
+    """Return the store of readers' marks that all sessions of this server share."""
+    return _reviews(str(cache().reviews))
+
+
 def selection_of(index: Index, cohort: Cohort) -> Selection:
     """Return the cohort applied to the index."""
     return select(index, cohort)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def overlaid(
+    dataset: str, generation: str, images: tuple[int, ...], pictures: tuple[bytes | None, ...],
+    sizes: tuple[tuple[int, int], ...], kind: str,
+) -> list[tuple[bytes | None, str]]:  # fmt: skip
+    """Return for each image its thumbnail with what is drawn on it, and a sentence where something cannot be."""
+    from cxrdash.ui.overlay_tiles import picture_of
+
+    index = open_dataset(dataset)
+    return [
+        picture_of(index, image, picture, size, kind=kind)
+        for image, picture, size in zip(images, pictures, sizes, strict=True)
+    ]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cxrdash.analysis.harmonised import frontal, readable
+from cxrdash.analysis.pairs import positive_text
 from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
-from cxrdash.index.cohort import Cohort
+from cxrdash.index.cohort import OLDEST, Cohort
 from cxrdash.index.store import Index
 from cxrdash.labels.vocabulary import RELATION_WORDS
 from cxrdash.ui import cache as cached
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.delta_generator import DeltaGenerator
 
+MOST_IN_A_LINK = 200  # image ids
 MOST = 6  # datasets that colours and symbols tell apart
 VIEWS = ("Prevalence", "Standardised", "Who", "Repeats", "What the mapping loses", "Overlaps")
 ATTRIBUTES = {"age": "age_band", "sex": "sex", "view": "view", "part": "split"}
@@ -172,6 +174,70 @@ def level_doors(table: pd.DataFrame) -> list[str]:
         else into(str(row.dataset), doors.level(ATTRIBUTES[str(row.attribute)], str(row.level)))
         for row in table.itertuples()
     ]
+
+
+def exact_rate_doors(comparison: Comparison, table: pd.DataFrame) -> list[str]:
+    """Return the door of each standardised rate: its positive films of known age and sex.
+
+    None ('') where some of these lie outside the standard, because no cohort names its cells one by one.
+    """
+    cohort, unit = comparison.now.cohort, comparison.now.unit
+    found = {index.dataset: index for index in comparison.indexes}
+    count = {"image": "images", "study": "studies", "patient": "patients"}[unit]
+    tokens = []
+    for row in table.itertuples():
+        index = found[str(row.dataset)]
+        views = () if cohort.views else frontal(index, cohort).views
+        opened = Cohort(views=views, labels=str(row.labels), sexes=("F", "M"), ages=(0, OLDEST))
+        counted = cached.counted(index, cohort.narrow(opened))[0][count] if row.labels else -1
+        tokens.append(into(index.dataset, doors.door(opened)) if counted == row.positive else "")
+    return tokens
+
+
+KNOWN = {
+    "age": Cohort(ages=(0, OLDEST)), "sex": Cohort(sexes=("F", "M")), "view": Cohort(),
+}  # fmt: skip
+
+
+def distance_doors(comparison: Comparison, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the distances with a door to the images of each side that have the variable, where exactly these open."""
+    found = {index.dataset: index for index in comparison.indexes}
+    doors_of: dict[str, list[str]] = {"door_a": [], "door_b": []}
+    for row in rows.to_dict("records"):
+        for side, tokens in (("a", doors_of["door_a"]), ("b", doors_of["door_b"])):
+            index = found[row[f"dataset_{side}"]]
+            known = KNOWN[row["variable"]]
+            if row["variable"] == "view":
+                known = Cohort(views=tuple(view for view in index.levels("view") if view != "UNKNOWN"))
+            images = cached.counted(index, comparison.now.cohort.narrow(known))[0]["images"]
+            tokens.append(into(index.dataset, doors.door(known)) if images == row[f"images_{side}"] else "")
+    return rows.assign(**doors_of)
+
+
+def loss_doors(comparison: Comparison, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings with positives and the door to them, for the keyboard's choice."""
+    cohort = comparison.now.cohort
+    found = {index.dataset: index for index in comparison.indexes}
+    views = {name: () if cohort.views else frontal(index, cohort).views for name, index in found.items()}
+    told = rows[rows["positive"] > 0].sort_values("positive", ascending=False, kind="stable")
+    tokens = [
+        into(name, doors.door(Cohort(views=views[name], labels=positive_text([finding], comparison.now.policy))))
+        for name, finding in zip(told["dataset"], told["finding"], strict=True)
+    ]
+    return told.assign(door=tokens, shared=told["finding"])
+
+
+def shared_doors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return both sides of the ids shared, with a door where the list is short enough for a link."""
+    import pandas as pd
+
+    found = []
+    for (a, b), part in rows.groupby(["dataset_a", "dataset_b"], sort=False):
+        if len(part) <= MOST_IN_A_LINK:
+            for name, side in ((a, "a"), (b, "b")):
+                token = into(str(name), doors.door(Cohort(images=tuple(part[f"image_id_{side}"]))))
+                found.append((f"{plural(len(part), 'image')} of {a} and {b}, as", name, token))
+    return pd.DataFrame(found, columns=["shared", "dataset", "door"])
 
 
 def keyboard_door(table: pd.DataFrame) -> None:

@@ -15,7 +15,7 @@ from cxrdash.ui import compare as parts
 from cxrdash.ui import doors, show
 from cxrdash.ui.compare import Comparison
 from cxrdash.ui.controls import UNITS
-from cxrdash.ui.text import listed, percent, safe
+from cxrdash.ui.text import listed, number, percent, plural, safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def standardised(comparison: Comparison, alt: str) -> Drawn:
     table = comparison.compute("standardised_prevalence", standard=standard)
     cells = comparison.compute("standard_cells", standard=standard)
     drawn = parts.in_common(parts.nearest(table[table["rate"].notna()]))
-    drawn = drawn.assign(door=parts.rate_doors(comparison, drawn))
+    drawn = drawn.assign(door=parts.exact_rate_doors(comparison, drawn))
     if drawn.empty:
         st.info(
             "No label can be standardised in two of these datasets. Bring them to the cells that every dataset "
@@ -67,6 +67,8 @@ def standardised(comparison: Comparison, alt: str) -> Drawn:
         st.caption(
             f"Symbol: as if every dataset had the standard's ages and sexes. Tick: the same films as they are. {HOLLOW}"
         )
+        if (drawn["door"] == "").any():
+            st.caption("A mark without images to open counts only some ages and sexes of its dataset.")
     st.markdown("\n".join(f"- {safe(line)}" for line in parts.cells_note(cells)))
     show.table(
         table.rename(columns={"crude": "rate_as_is"}), key="cmp_standardised", height=320,
@@ -102,9 +104,10 @@ def _distances(comparison: Comparison) -> None:
         chosen = st.selectbox("Distance", list(MEASURES), key="cmp_measure", bind="query-params")
         variable, measure, full = MEASURES[chosen]
         rows = found[(found["variable"] == variable) & (found["measure"] == measure)]
-        rows = rows.assign(signed=measure == "SMD")
+        rows = parts.distance_doors(comparison, rows.assign(signed=measure == "SMD"))
         figure = charts.distance_matrix(rows, comparison.now.look, comparison.names, full=full)
-        show.chart(figure, "compare_distances", alt=f"{chosen} between datasets", has_doors=False)
+        show.chart(figure, "compare_distances", alt=f"{chosen} between datasets", refine=parts.enter)
+        st.caption("A cell opens the images of its row's dataset.")
     ordered = found.sort_values("value", key=lambda values: values.isna(), kind="stable")  # undefined ones last
     pairs = {"dataset_a": "A", "dataset_b": "B"} if len(comparison.indexes) > 2 else {}
     show.table(
@@ -187,6 +190,7 @@ def losses(comparison: Comparison, _: str) -> Drawn:
         columns={"finding": "Finding", "positive": "Positive", "of": "Of", "relation": "", "counterpart": "Counterpart",
                  "meaning": "Relation", "note": "What is lost"},
     )  # fmt: skip
+    parts.keyboard_door(parts.loss_doors(comparison, rows))
     st.markdown("\n".join(f"- {safe(note)}" for note in parts.notes(table)))
     st.caption(
         "A label that a dataset lacks is not assessed there, which is not the same as negative. The vocabulary is a "
@@ -209,7 +213,30 @@ def overlaps(comparison: Comparison, _: str) -> Drawn:
                  "images_b": "Images of B", "shared_ids": "Image ids in both", "share_of_a": "Share of A",
                  "share_of_b": "Share of B", "shared_names": "File names in both"},
     )  # fmt: skip
+    if (table["shared_ids"] > 0).any():
+        _shared(comparison, int(table["shared_ids"].sum()))
     return "known_overlaps", table, comparison.options
+
+
+def _shared(comparison: Comparison, known: int) -> None:
+    """The image ids that two datasets share, with their parts on both sides."""
+    ids = comparison.compute("shared_images")
+    crossed = int((ids["crosses"]).sum())
+    more = f"; the first {number(len(ids))} listed" if len(ids) < known else ""
+    st.markdown(
+        f"**{plural(known, 'image id')} shared{more}: {number(crossed)} of these in the test part of one and in "
+        "another part of the other**"
+    )
+    show.table(
+        ids, key="cmp_shared", height=280,
+        columns={"dataset_a": "A", "dataset_b": "B", "image_id_a": "Image id", "split_a": "Part in A",
+                 "split_b": "Part in B"},
+    )  # fmt: skip
+    st.download_button(
+        "These ids as CSV", lambda: ids.to_csv(index=False).encode(), file_name="shared-images.csv", mime="text/csv",
+        on_click="ignore", key="cmp_shared_csv",
+    )  # fmt: skip
+    parts.keyboard_door(parts.shared_doors(ids))
 
 
 DRAW: dict[str, Callable[[Comparison, str], Drawn]] = dict(

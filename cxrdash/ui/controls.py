@@ -12,6 +12,7 @@ from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
 from cxrdash.index.cohort import OLDEST, Cohort, OnePerPatient
+from cxrdash.index.readings import parse_reading, reading_text
 from cxrdash.index.store import Index, Unit
 from cxrdash.labels.expression import Atom, format_expression, parse
 from cxrdash.labels.policies import Blank, Policy, Uncertain
@@ -127,16 +128,44 @@ def _cohort_controls(index: Index) -> Cohort:
         one = st.selectbox(
             "Of each patient", get_args(OnePerPatient), format_func=ONE.__getitem__, key="one", bind="query-params"
         )
+    methods = _methods(index)
+    readings = _readings(index)
     on_disk = st.toggle("Only images on disk", key="on_disk", bind="query-params")
     return Cohort(
         splits=chosen.get("split", ()),
         views=chosen.get("view", ()),
         sexes=chosen.get("sex", ()),
+        methods=methods,
         ages=_ages(sorted(ages)),
         labels=labels.strip(),
+        readings=readings,
         on_disk=on_disk,
         one_per_patient=one,
     )
+
+
+def _methods(index: Index) -> tuple[str, ...]:
+    """Return who must have labelled the images, where the dataset tells."""
+    known = index.levels("label_method")
+    if len(known) < 2:
+        return ()
+    return tuple(st.multiselect("Labelled by", known, key="method", bind="query-params", placeholder="all"))
+
+
+def _readings(index: Index) -> tuple[str, ...]:
+    """Return what readers must have said, one removable chip each; a new one can be typed."""
+    if not index.readers:
+        return ()
+    offered = [reading_text(reader) for reader in index.readers]
+    asked = [text for text in st.session_state.get("reading", st.query_params.get_all("reading")) if text]
+    return tuple(
+        st.multiselect(
+            "What readers said", list(dict.fromkeys([*offered, *asked])), key="reading", bind="query-params",
+            accept_new_options=True, placeholder=f"{offered[0]} …",
+            help="Images that a reader read, or where the reader said something: type "
+            f"`{offered[0]} NOT {format_expression(Atom(next(iter(index.readers.values()))[0]))}`.",
+        )
+    )  # fmt: skip
 
 
 def example(index: Index) -> str:
@@ -146,8 +175,8 @@ def example(index: Index) -> str:
 
 
 def _forget_unknown(index: Index) -> None:
-    for name in ("split", "view", "sex"):
-        known = set(index.levels(name))
+    for name, column in (("split", "split"), ("view", "view"), ("sex", "sex"), ("method", "label_method")):
+        known = set(index.levels(column))
         kept = [value for value in st.session_state.get(name, []) if value in known]
         if name in st.session_state and kept != list(st.session_state[name]):
             st.session_state[name] = kept
@@ -184,14 +213,22 @@ def _counting_controls(index: Index) -> tuple[Policy, Unit]:
 
 
 def _readable(index: Index, cohort: Cohort) -> Cohort:
-    """Return the cohort, or without its label expression where that cannot be read (and say so)."""
+    """Return the cohort without what cannot be read of its label expression and readings (and say so)."""
     try:
         parse(cohort.labels, index.finding_names)
     except CxrdashError as fault:
         show_fault(fault)
         st.caption("The page shows the cohort without the label expression.")
-        return replace(cohort, labels="")
-    return cohort
+        cohort = replace(cohort, labels="")
+    kept = []
+    for reading in cohort.readings:
+        try:
+            parse_reading(reading, index.readers)
+            kept.append(reading)
+        except CxrdashError as fault:
+            show_fault(fault)
+            st.caption("The page shows the cohort without this reading.")
+    return replace(cohort, readings=tuple(kept))
 
 
 def show_fault(fault: CxrdashError) -> None:

@@ -76,7 +76,7 @@ def levels(values: Mapping[str, str], *, labels: str = "") -> str:
 def _of_level(attribute: str, value: str, labels: str = "") -> Cohort:
     if attribute == "age_band":
         return Cohort(ages=_band(value), labels=labels)
-    field = {"split": "splits", "part": "splits", "view": "views", "sex": "sexes"}[attribute]
+    field = {"split": "splits", "part": "splits", "view": "views", "sex": "sexes", "label_method": "methods"}[attribute]
     return Cohort(**{field: (value,), "labels": labels})  # type: ignore[arg-type]
 
 

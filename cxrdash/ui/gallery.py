@@ -1,4 +1,4 @@
-"""Parts of the gallery: the expression, the seeded draw, tiles, the enlarged view."""
+"""Parts of the gallery: the expression, the seeded draw, tiles, the viewer."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from cxrdash.errors import CxrdashError
-from cxrdash.images.thumbnails import Thumbnail, large_png
+from cxrdash.images.thumbnails import Thumbnail
+from cxrdash.index.annotations import parse_annotation
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.draw import Draw, DrawnImage, details, film_path, searched
+from cxrdash.index.draw import Draw, DrawnImage, film_path, searched
 from cxrdash.index.readings import parse_reading, reading_words
-from cxrdash.labels.expression import all_of, format_expression, parse
+from cxrdash.index.selection import parse_suspects
+from cxrdash.index.suspects import suspect_words
+from cxrdash.labels.expression import all_of, format_expression, in_brief, parse
 from cxrdash.ui import cache as cached
-from cxrdash.ui import doors
+from cxrdash.ui import doors, viewer
 from cxrdash.ui.controls import Frame, example, show_fault
 from cxrdash.ui.film_grid import GridFilm
 from cxrdash.ui.text import number, plural, safe
+from cxrdash.ui.viewer_facts import caption
+from cxrdash.ui.viewer_prefetch import thumbnails_ahead
 
 SIZES = (18, 32, 100)
 DEFAULT_SIZE = 32
 CHIP_VALUES = 4  # a chip that names more is no chip
 ACROSS = {18: 6, 32: 8, 100: 12}
-OPENED = "g_film"  # link parameter: the image enlarged
-MINE = ("g_labels", "g_n", "g_seed", "g_one", "g_captions", OPENED)  # parameters that are not narrowing chips
+MINE = ("g_labels", "g_n", "g_seed", "g_one", "g_captions", viewer.OPENED)  # parameters that are not narrowing chips
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,9 @@ def _narrowed(now: Frame, typed: str) -> Cohort:
         linked = doors.narrowing_from(query)
         for reading in linked.readings:
             parse_reading(reading, now.index.readers)
+        for annotation in linked.annotations:
+            parse_annotation(annotation, now.index.drawn)
+        parse_suspects(now.index, linked.suspects)
         cohort = cohort.narrow(linked)
         narrowed = cohort.narrow(Cohort(labels=typed.strip()))
         for labels in (typed, narrowed.labels):  # the text alone first: brackets around it could mend it
@@ -104,7 +110,11 @@ def draw(now: Frame, asked: Asked) -> Draw:
 
 def sentence(cohort: Cohort, drawn: Draw) -> str:
     """Return the headline: how many of how many, of what."""
-    asked = ([cohort.labels] if cohort.labels else []) + [reading_words(reading) for reading in cohort.readings]
+    asked = ([in_brief(cohort.labels)] if cohort.labels else []) + [
+        reading_words(reading) for reading in cohort.readings
+    ]
+    asked += [suspect_words(suspect) for suspect in cohort.suspects]
+    asked += cohort.annotations
     if cohort.images:
         asked.append("Images named one by one")
     what = ", ".join(asked) or "All images"
@@ -164,14 +174,6 @@ def _tile(now: Frame, film: DrawnImage, path: Path | str, found: dict[Path, Thum
     )
 
 
-def caption(film: DrawnImage) -> str:
-    """Return 'F · 58 y · PA'."""
-    age = (
-        f"{film.age_years:.0f} y" if film.age_years is not None and film.age_years == film.age_years else "age unknown"
-    )
-    return f"{film.sex} · {age} · {film.view}"
-
-
 def missing(now: Frame, drawn: Draw, shown: Sequence[GridFilm]) -> None:
     """Say how many films could not be shown, where they were looked for, and offer those that can."""
     absent = sum(film.path is None for film in drawn.films)
@@ -202,74 +204,12 @@ def columns(drawn: Draw) -> int:
     return next(ACROSS[size] for size in SIZES if len(drawn.films) <= size)
 
 
-def enlarge(now: Frame, drawn: Draw, opened: str | None) -> None:
-    """Show one film large where a tile was clicked or the link names one."""
+def enlarge(now: Frame, asked: Asked, drawn: Draw, opened: str | None) -> None:
+    """Put the viewer on the page, open on the film of a tile just clicked or of the link."""
     if opened:
-        st.query_params[OPENED] = opened
-    wanted = st.query_params.get(OPENED)
-    place = next((at for at, film in enumerate(drawn.films) if film.image_id == wanted), None)
-    if wanted is None:
-        return
-    if place is None:
-        st.query_params.pop(OPENED, None)
-        return
-    _enlarged(now, drawn, place)
-
-
-def _close() -> None:
-    st.query_params.pop(OPENED, None)
-
-
-@st.dialog("Film", width="large", on_dismiss=_close)
-def _enlarged(now: Frame, drawn: Draw, place: int) -> None:
-    film = drawn.films[place]
-    picture, facts = st.columns([3, 1], gap="medium")
-    path = _path(now, film)
-    with picture:
-        try:
-            if not isinstance(path, Path):
-                raise CxrdashError(f"This film is {path}.", f"Looked in {searched(now.index)}.")
-            st.image(large_png(path), width="stretch", output_format="PNG", alt=f"Chest film, {caption(film)}")
-        except CxrdashError as fault:
-            show_fault(fault)
-    with facts:
-        _facts(now, film)
-        back, on = st.columns(2)
-        back.button(
-            "Previous",
-            disabled=place == 0,
-            on_click=_open,
-            args=(drawn.films[place - 1].image_id,),
-            width="stretch",
-        )
-        after = drawn.films[min(place + 1, len(drawn.films) - 1)]
-        on.button("Next", disabled=after is film, on_click=_open, args=(after.image_id,), width="stretch")
-        st.caption(f"{place + 1} of {len(drawn.films)} in this draw")
-        if film.patient_id is not None:
-            doors.link(doors.of_patient(film.patient_id), "All images of this patient")
-
-
-def _open(image_id: str) -> None:
-    st.query_params[OPENED] = image_id
-
-
-def _facts(now: Frame, film: DrawnImage) -> None:
-    """Labels in their states, and an allow-list of metadata."""
-    if not now.look.presentation:
-        st.code(film.image_id, language=None, wrap_lines=True)
-    st.markdown(f"**{safe(caption(film))}** · {safe(film.split)}")
-    marks = {"positive": "+", "uncertain": "?", "negative": "−", "not_assessed": "○"}
-    for state in ("positive", "uncertain", "negative", "not_assessed"):
-        names = [name for name, found in film.states if found.label == state]
-        if names and state in ("positive", "uncertain"):
-            st.markdown("  \n".join(f"**{safe(marks[state])} {safe(name)}** {state}" for name in names))
-        elif names:
-            st.caption(f"{marks[state]} {state.replace('_', ' ')}: {safe(', '.join(names))}")
-    known: dict[str, Any] = details(now.index, film.image)
-    if known.get("width") and known["width"] == known["width"]:
-        st.caption(f"Original film {known['width']:.0f} × {known['height']:.0f} pixels")
-    if known.get("images_of_patient") and known["images_of_patient"] == known["images_of_patient"]:
-        st.caption(f"{plural(known['images_of_patient'], 'image')} of this patient in the dataset")
+        viewer.open_film(now, opened, drawn.films)
+    viewer.film_viewer(now, drawn.films, key="gallery_viewer")
+    thumbnails_ahead(now.index, asked.cohort, asked.n, seed=asked.seed + 1, one_per_patient=asked.one_per_patient)
 
 
 def footer(now: Frame, cohort: Cohort, drawn: Draw) -> None:

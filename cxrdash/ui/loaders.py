@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxrdash.analysis.cohort_recipe import NAME as MINE
+from cxrdash.analysis.cohort_recipe import cohort_recipe, recipe_text
 from cxrdash.analysis.loaders import BECAME, TOGETHER
 from cxrdash.analysis.narrowings import losses, narrowings
 from cxrdash.analysis.recipes import FOLDER, Recipe, applicable
@@ -18,23 +20,29 @@ from cxrdash.ui.text import number, percent, plural, safe
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
+
+MOST_CHANGED = 20  # labels drawn
 
 
 def loaders_view(now: Frame) -> None:
     """A recipe as a waterfall of images, the labels it changes, and all recipes side by side."""
-    recipes = {recipe.name: recipe for recipe in applicable(now.index.meta["source"])}
-    first, second = st.columns([4, 1], vertical_alignment="bottom")
-    name = first.selectbox(
-        "Recipe", list(recipes), format_func=lambda key: recipes[key].title, key="l_recipe", bind="query-params"
-    )
-    recipe = recipes[name or next(iter(recipes))]
-    with second.popover("As a file", width="stretch"):
-        _file(now, recipe)
-    audit, labels = (now.compute(name, recipe=recipe.name) for name in ("loader_audit", "loader_labels"))
+    recipe, file = _choice(now)
+    own = recipe.name == MINE
+    options = {} if own else {"recipe": recipe.name}
+    names = ("cohort_audit", "cohort_labels") if own else ("loader_audit", "loader_labels")
+    audit, labels = (now.compute(name, **options) for name in names)
     told = recipe_sentence(recipe, audit, labels)
     st.markdown(f"**{safe(told)}**")
-    drawn = audit.assign(door=_doors(narrowings, recipe, now), door_lost=_doors(losses, recipe, now))
+    if own:
+        drawn = audit.assign(door=_own_doors(audit), door_lost="")
+    else:
+        drawn = audit.assign(door=_doors(narrowings, recipe, now), door_lost=_doors(losses, recipe, now))
     show.chart(recipe_waterfall(drawn, now.look), "waterfall", alt=told)
+    if own:
+        st.caption("Counted from all images of the dataset; the gallery opens inside the cohort, so only what is left.")
+    with file.popover("As a file", width="stretch"):
+        _file(now, recipe)
     _notes(recipe, audit)
     _label_changes(now, recipe, labels)
     st.markdown("**All recipes for this dataset**")
@@ -44,7 +52,30 @@ def loaders_view(now: Frame) -> None:
         "labels_changed": "Labels changed", "patients_shared": "Patients on both sides", "source": "Source",
     }  # fmt: skip
     show.table(ends, key="recipes_table", columns=columns)
-    show.provenance(now, "loader_audit", audit, recipe=recipe.name)
+    show.provenance(now, names[0], audit, **options)
+
+
+def _choice(now: Frame) -> tuple[Recipe, DeltaGenerator]:
+    """Return the recipe chosen, the cohort's own among them, and where its file goes."""
+    recipes = {recipe.name: recipe for recipe in applicable(now.index.meta["source"])}
+    recipes[MINE] = cohort_recipe(now.index, now.cohort, now.policy)
+    first, second, third = st.columns([5, 2, 1], vertical_alignment="bottom")
+    name = first.selectbox(
+        "Recipe", list(recipes), format_func=lambda key: recipes[key].title, key="l_recipe", bind="query-params"
+    )
+
+    def own() -> None:
+        st.session_state["l_recipe"] = MINE
+
+    second.button("Audit my cohort as a recipe", on_click=own, key="l_own", width="stretch")
+    return recipes[name or next(iter(recipes))], third
+
+
+def _own_doors(audit: pd.DataFrame) -> list[str]:
+    """Only the images left after every filter are those of the gallery, which opens inside the cohort."""
+    last = audit["images"].iloc[-1]
+    kept = (audit["images"] == last) & (audit["images"][::-1].ne(last).cumsum()[::-1] == 0)
+    return [doors.door(Cohort()) if row else "" for row in kept]
 
 
 def recipe_sentence(recipe: Recipe, audit: pd.DataFrame, labels: pd.DataFrame) -> str:
@@ -91,7 +122,9 @@ def _notes(recipe: Recipe, audit: pd.DataFrame) -> None:
 
 def _file(now: Frame, recipe: Recipe) -> None:
     st.caption("A recipe is a file of rules. Save this one, change it, and audit your own:")
-    st.code((FOLDER / f"{recipe.name}.toml").read_text(encoding="utf-8"), language="toml")
+    shipped = FOLDER / f"{recipe.name}.toml"
+    text = recipe_text(recipe) if recipe.name == MINE else shipped.read_text(encoding="utf-8")
+    st.code(text, language="toml")
     words = ["python", "-m", "cxrdash", "stat", "loader_audit", now.index.dataset, "--set", "recipe=mine.toml"]
     st.code(shlex.join(words), language="bash", wrap_lines=True)
 
@@ -108,10 +141,14 @@ def _label_changes(now: Frame, recipe: Recipe, labels: pd.DataFrame) -> None:
         "Labels changed by", told[::-1], format_func=lambda key: words[key], key=f"l_step_{recipe.name}"
     )
     rows = table[table["step"] == step].sort_values("changed", ascending=False, kind="stable", ignore_index=True)
-    drawn = rows[rows["changed"] > 0].assign(door=lambda part: _change_doors(now, recipe, part))
+    changed = rows[rows["changed"] > 0]
+    drawn = changed.head(MOST_CHANGED).assign(door=lambda part: _change_doors(now, recipe, part))
     worst = drawn.iloc[0]
     takeaway = f"{words[step]}: {worst['finding']} changed in {plural(worst['changed'], 'image')}"
     show.chart(label_changes(drawn, now.look), "label_changes", alt=takeaway)
+    if len(changed) > len(drawn):
+        rest = int(changed["changed"].iloc[len(drawn) :].sum())
+        st.caption(f"The other {len(changed) - len(drawn)} labels changed {plural(rest, 'time')}; the table lists all.")
     st.caption("Where no label expression finds exactly these images, a mark opens a patient who has one of them.")
     columns = {
         "finding": "Finding", "positive_before": "Positive before", "positive_after": "Positive after",
@@ -120,12 +157,16 @@ def _label_changes(now: Frame, recipe: Recipe, labels: pd.DataFrame) -> None:
         "of": "Of images", "labels": "Label expression",
     }  # fmt: skip
     show.table(rows, key="loader_labels_table", columns=columns)
-    show.provenance(now, "loader_labels", labels, recipe=recipe.name)
+    own = recipe.name == MINE
+    show.provenance(
+        now, "cohort_labels" if own else "loader_labels", labels, **({} if own else {"recipe": recipe.name})
+    )
 
 
 def _change_doors(now: Frame, recipe: Recipe, rows: pd.DataFrame) -> list[str]:
     """Doors to exactly the images changed, or to a patient who has one."""
-    held = narrowings(recipe, now.index, now.cohort)
+    own = recipe.name == MINE  # its images are the cohort's, in which the gallery opens
+    held = [Cohort()] if own else narrowings(recipe, now.index, now.cohort)
     tokens = []
     for step, labels, patient in zip(rows["step"], rows["labels"], rows["example_patient"], strict=True):
         narrowing = held[min(step, len(held) - 1)]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxrdash.analysis.finding_tree import branches
 from cxrdash.charts.logic import VERDICTS, hierarchy_tree, redundancy_bars, rule_bars
 from cxrdash.labels.expression import And, Atom, format_expression
 from cxrdash.labels.states import SPELLINGS
-from cxrdash.ui import doors, show
+from cxrdash.ui import doors, many_labels, show
 from cxrdash.ui.controls import Frame
 from cxrdash.ui.text import number, percent, plural, safe
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 ENOUGH = 50  # positives, below which a share is not worth a headline
 TOP = 24
 TOP_PAIRS = 15
+TOP_RULES = 12  # where there are very many labels
+TOP_ROWS = 26  # of the tree, where there are very many labels
 PARENT = {"positive": "Positive", "uncertain": "Uncertain", "negative": "Denied", "blank": "Blank"}
 
 
@@ -73,7 +76,8 @@ def hierarchy_view(now: Frame) -> None:
     table = now.compute("hierarchy")
     worst = table.loc[table["parent_negative"].idxmax()]
     takeaway = f"{worst['finding']} with {worst['parent']} denied: {number(worst['parent_negative'])} {now.units}"
-    show.chart(hierarchy_tree(table, now.look, unit=now.units), "hierarchy", alt=takeaway, refine=_parent_door)
+    drawn = _some_branches(now, table)
+    show.chart(hierarchy_tree(drawn, now.look, unit=now.units), "hierarchy", alt=takeaway, refine=_parent_door)
     st.caption(
         "A blank parent is incomplete, not contradicted: the report named the child and was silent about the "
         "parent. Whoever reads the parent's column as 'parent present' misses those."
@@ -86,6 +90,29 @@ def hierarchy_view(now: Frame) -> None:
     }  # fmt: skip
     show.table(table, key="hierarchy_table", columns=columns)
     show.provenance(now, "hierarchy", table)
+
+
+def _some_branches(now: Frame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return whole branches, those found or the ones most often positive, and say what the others hold."""
+    found = many_labels.search(now, now.index.finding_names)
+    if len(now.index.findings) <= many_labels.MANY:
+        return table
+    root = {name: root for root, branch in branches(now.index.findings).items() for name, _ in branch}
+    rooted = table.assign(root=table["finding"].map(root))
+    if found:
+        rooted = rooted[rooted["root"].isin({root[name] for name in found})]
+    weight = rooted.groupby("root")["positive"].sum().sort_values(ascending=False, kind="stable")
+    rows = (rooted["root"].value_counts().reindex(weight.index) + 1).cumsum()
+    kept = set(rows.index[rows <= TOP_ROWS]) or set(weight.index[:1])
+    rest = rooted[~rooted["root"].isin(kept)]
+    if len(rest):
+        most = rest.loc[rest["positive"].idxmax()]
+        st.caption(
+            f"{len(kept)} of {len(weight)} branches shown, those with most positive children; the others hold "
+            f"{plural(len(rest), 'child', 'children')} and {number(rest['positive'].sum())} positive labels, most "
+            f"frequent {safe(most['finding'])} ({number(most['positive'])}). Find one above; the table lists all."
+        )
+    return rooted[rooted["root"].isin(kept)].drop(columns="root")
 
 
 def _parent_door(finding: str, parent: str, state: str) -> str:
@@ -107,9 +134,13 @@ def contradictions_view(now: Frame) -> None:
     """Rules that labels should keep, and how often they are broken."""
     table = now.compute("contradictions")
     broken = table[(table["count"] > 0) & (table["kind"] != "normal_with_one")]
+    found = many_labels.search(now, now.index.finding_names)
+    if found:
+        broken = broken[broken["finding"].isin(found) | broken["other"].isin(found)]
+    top = TOP if len(now.index.findings) <= many_labels.MANY else TOP_RULES
     rank = broken["verdict"].map(VERDICTS.index)
     broken = broken.assign(rank=rank, door=[_door(text) for text in broken["labels"]])
-    drawn = broken.sort_values(["rank", "share"], ascending=[True, False], kind="stable").head(TOP)
+    drawn = broken.sort_values(["rank", "share"], ascending=[True, False], kind="stable").head(top)
     kept = int((table["count"] == 0).sum())
     takeaway = f"{plural(len(broken), 'rule')} broken, {number(kept)} kept without exception"
     if len(drawn):
@@ -143,6 +174,9 @@ def redundancy_view(now: Frame) -> None:
     table = now.compute("redundancy")
     normal = {finding.name for finding in now.index.findings if finding.kind == "normal"}
     known = table[~table["finding_a"].isin(normal) & ~table["finding_b"].isin(normal)].dropna(subset="ami")
+    found = many_labels.search(now, now.index.finding_names)
+    if found:
+        known = known[known["finding_a"].isin(found) | known["finding_b"].isin(found)]
     ordered = known.sort_values("ami", ascending=False, kind="stable", ignore_index=True)
     drawn = ordered.head(TOP_PAIRS)
     pairs = zip(drawn["finding_a"], drawn["finding_b"], strict=True)
@@ -160,7 +194,10 @@ def redundancy_view(now: Frame) -> None:
     columns = {"finding_a": "A", "finding_b": "B", "both": "Both", "a": "A in all", "b": "B in all", "of": "Of",
                "mutual_information": "Shared (nats)", "nmi": "Normalised", "ami": "Adjusted", "phi": "Phi",
                "jaccard": "Jaccard"}  # fmt: skip
-    show.table(ordered, key="redundancy_table", columns=columns, height=320)
+    listed = ordered.head(many_labels.MANY**2)
+    show.table(listed, key="redundancy_table", columns=columns, height=320)
+    if len(ordered) > len(listed):
+        st.caption(f"The {number(len(listed))} pairs that share most, of {number(len(ordered))}; the CSV holds all.")
     show.provenance(now, "redundancy", table)
 
 

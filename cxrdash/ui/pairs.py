@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxrdash.analysis.finding_tree import branches
 from cxrdash.analysis.pairs import clustered_findings, positive_text
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
+from cxrdash.ui.many_labels import MANY, Shown
 from cxrdash.ui.text import number, percent, safe
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ MEASURES = {
 ORDERS = ("By count", "Clustered", "As in the dataset")
 ENOUGH = 50  # units with both, below which a lift is not worth a headline
 TOP = 24
+COMBINATIONS = 500  # rows of the table of exact combinations
+MOST_IN_A_MATRIX = 60  # labels, beyond which a cell is too small to hit and the page too slow to draw
 
 
 def controls() -> tuple[str, str, str]:
@@ -49,8 +53,11 @@ def controls() -> tuple[str, str, str]:
 
 
 def sentence(now: Frame, pairs: pd.DataFrame) -> str:
-    """Return the headline: the most frequent pair and the one most above chance."""
-    apart = pairs[pairs["finding_a"] < pairs["finding_b"]]
+    """Return the headline: the most frequent pair and the one most above chance, parent and child left out.
+
+    Two labels of one branch stand together because one says the other.
+    """
+    apart = _of_different_branches(now, pairs[pairs["finding_a"] < pairs["finding_b"]])
     if apart.empty or not apart["both"].any():
         return "No two findings are positive together in this cohort"
     common = apart.loc[apart["both"].idxmax()]
@@ -63,6 +70,25 @@ def sentence(now: Frame, pairs: pd.DataFrame) -> str:
         return text
     tight = enough.loc[enough["lift"].idxmax()]
     return f"{text}; {tight['finding_a']} and {tight['finding_b']} {tight['lift']:.1f} times as often as by chance"
+
+
+def _of_different_branches(now: Frame, apart: pd.DataFrame) -> pd.DataFrame:
+    whole = branches(now.index.findings)
+    if len(now.index.findings) <= MANY:
+        return apart
+    root = {name: root for root, branch in whole.items() for name, _ in branch}
+    return apart[apart["finding_a"].map(root) != apart["finding_b"].map(root)]
+
+
+def counts(pairs: pd.DataFrame) -> dict[str, int]:
+    """Return how often each finding is positive: its pair with itself."""
+    own = pairs[pairs["finding_a"] == pairs["finding_b"]]
+    return dict(zip(own["finding_a"], own["both"], strict=True))
+
+
+def between(pairs: pd.DataFrame, shown: Shown) -> pd.DataFrame:
+    """Return the pairs among the labels shown."""
+    return shown.of(shown.of(pairs, "finding_b"), "finding_a")
 
 
 def cells(now: Frame, pairs: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -90,8 +116,10 @@ def _text(value: float, measure: str) -> str:
     return f"{value:.1f}" if measure != "phi" else f"{value:.2f}"
 
 
-def finding_order(pairs: pd.DataFrame, order: str) -> list[str]:
-    """Return the findings in the order chosen."""
+def finding_order(pairs: pd.DataFrame, order: str, shown: Shown) -> list[str]:
+    """Return the findings in the order chosen; grouped by the tree they keep its order."""
+    if shown.words and order == "By count":
+        return list(shown.names or ())
     own = pairs[pairs["finding_a"] == pairs["finding_b"]]
     if order == "Clustered":
         return clustered_findings(pairs)
@@ -113,6 +141,10 @@ def pair_link(now: Frame) -> None:
 def pair_table(pairs: pd.DataFrame) -> None:
     """The pairs with all measures, the most frequent first, each pair once."""
     apart = pairs[pairs["finding_a"] < pairs["finding_b"]].sort_values("both", ascending=False)
+    never = 0
+    if len(apart) > MANY**2:
+        never = int((apart["both"] == 0).sum())
+        apart = apart[apart["both"] > 0]
     show.table(
         apart, key="pairs_table",
         columns={"finding_a": "A", "finding_b": "B", "both": "Both", "a": "A alone or with B", "b": "B alone or with A",
@@ -120,8 +152,10 @@ def pair_table(pairs: pd.DataFrame) -> None:
                  "conditional": "B given A", "expected": "Expected", "lift": "Lift", "jaccard": "Jaccard", "phi": "Phi",
                  "phi_max": "Largest phi", "odds_ratio": "Odds ratio", "odds_low": "95% from ", "odds_high": "to "},
     )  # fmt: skip
+    left_out = f" {number(never)} pairs that never stand together are only in the CSV." if never else ""
     st.caption(
         "Expected: units with both if the two were independent. Odds ratio intervals take units for independent."
+        + left_out
     )
 
 
@@ -139,10 +173,13 @@ def names_in(drawn: pd.DataFrame, now: Frame) -> list[str]:
 
 def combination_sentence(table: pd.DataFrame) -> str:
     """Return how many exact combinations there are and how much the largest hold."""
-    once = int((table["count"] == 1).sum())
+    if table.empty:
+        return "No combination in this cohort."
+    once, every = int(table["single"].iloc[0]), int(table["combinations"].iloc[0])
     head = table.head(10)["share"].sum()
-    kinds = f"{number(len(table))} exact combinations of positive labels"
-    return f"{kinds}; the ten most frequent hold {percent(head)}; {number(once)} occur once."
+    said = f"{number(every)} exact combinations of positive labels; the ten most frequent hold {percent(head)}"
+    more = f" The table holds the {number(COMBINATIONS)} most frequent and the sum of the others."
+    return f"{said}; {number(once)} occur once.{more if every > COMBINATIONS else ''}"
 
 
 def combination_table(table: pd.DataFrame) -> None:

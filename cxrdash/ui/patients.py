@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from cxrdash.analysis.pairs import positive_text
 from cxrdash.analysis.patients import size_bins
 from cxrdash.config import cache
 from cxrdash.index import generations
@@ -67,6 +68,89 @@ def sentence(now: Frame, above: pd.Series, summary: pd.Series) -> str:
     )
 
 
+VIEWS = ("More than", "Bars", "At most", "Lorenz", "By finding", "Effective size")
+
+
+def by_finding(now: Frame) -> pd.DataFrame:
+    """Return the range of the effective size of every finding with its door, the most frequent first."""
+    table = now.compute("effective_range").sort_values("images", ascending=False, kind="stable", ignore_index=True)
+    return table.assign(door=[doors.labelled(positive_text([name], now.policy)) for name in table["finding"]])
+
+
+def worth(now: Frame, rows: pd.DataFrame) -> str:
+    """Return what the units are worth for the finding that repeats hurt most: the sentence METHODS 1.7 allows."""
+    known = rows[rows["effective_n"].notna() & (rows["images"] > 0)]
+    if known.empty:
+        return "No finding is positive in this cohort"
+    least = known.loc[(known["effective_n"] / known["of"]).idxmin()]
+    return (
+        f"For estimating how common {least['finding']} is, these {number(least['of'])} {now.units} carry about as much "
+        f"information as {number(least['effective_n'])} {now.units} of different patients"
+    )
+
+
+def worth_figures(now: Frame, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return the key figures of the effective sizes; each belongs to findings, none to the dataset."""
+    known = rows[rows["effective_n"].notna() & (rows["images"] > 0)]
+    least = known.loc[known["effective_n"].idxmin()] if len(known) else None
+    middle = known["effective_n"].median() if len(known) else float("nan")
+    whole = rows["of"].max() if len(rows) else 0
+    floor = rows["if_repeats_added_nothing"].min()
+    return [
+        (now.units.capitalize(), number(whole), "What it would be worth if all were independent."),
+        ("Patients", number(rows["of_patients"].max() if len(rows) else 0), "Distinct patients among them."),
+        ("If repeats added nothing", "–" if floor != floor else number(floor),
+         f"N²/Σm²: if all {now.units} of a patient were copies. Fewer than the patients, because those with many "
+         f"{now.units} weigh more."),
+        ("Least and median over findings", "–" if least is None else f"{number(least['effective_n'])} · {number(middle)}",
+         "" if least is None else f"The least is that of {least['finding']}. Each belongs to one finding and its "
+         "prevalence; the dataset has no effective size."),
+    ]  # fmt: skip
+
+
+def finding_view(now: Frame, view: str, rows: pd.DataFrame, alt: str) -> None:
+    """Draw images and patients per finding, or the range of what they are worth."""
+    from cxrdash import charts
+    from cxrdash.ui import many_labels
+
+    shown = many_labels.control(now, dict(zip(rows["finding"], rows["images"], strict=True)))
+    drawing = charts.images_and_patients if view == "By finding" else charts.effective_ranges
+    drawn = shown.of(rows)
+    if view == "Effective size" and shown.names is None:
+        drawn = drawn.sort_values("effective_n", kind="stable")
+    key = "patients_by_finding" if view == "By finding" else "patients_effective"
+    show.chart(drawing(shown.drawn(drawn), now.look, unit=now.units), key, alt=alt)
+
+
+def finding_sentence(now: Frame, rows: pd.DataFrame) -> str:
+    """Return which finding's images come from the fewest patients each."""
+    some = rows[rows["patients"] > 0]
+    if some.empty:
+        return "No finding is positive in this cohort"
+    most = some.loc[(some["images"] / some["patients"]).idxmax()]
+    return (
+        f"{most['finding']}: {number(most['images'])} positive {now.units}, but {number(most['patients'])} patients "
+        f"({most['images'] / most['patients']:.1f} {now.units} each)"
+    )
+
+
+def finding_table(now: Frame, rows: pd.DataFrame) -> None:
+    """Images, patients and effective size of every finding, and what may be said of it."""
+    show.table(
+        rows, key="patients_findings",
+        columns={"finding": "Finding", "images": f"Positive {now.units}", "patients": "Positive patients",
+                 "rate": "Prevalence", "of": "Of", "if_repeats_added_nothing": "If repeats added nothing",
+                 "effective_n": "Effective n", "effective_low": "95% from", "effective_high": "to",
+                 "design_effect": "Design effect", "icc": "Correlation within patients", "method": "Method"},
+    )  # fmt: skip
+    st.caption(
+        f"Effective n: for estimating how common the finding is, the {now.units} carry about as much information as "
+        f"that many {now.units} of different patients. It belongs to one finding and one proportion; the dataset has "
+        "none, and it is no size of a training set. The correlation within patients only describes: it is negative "
+        f"where sicker patients have more {now.units}, so nothing is derived from it."
+    )
+
+
 def figures(now: Frame, summary: pd.Series) -> list[tuple[str, str, str]]:
     """Return the key figures of the spread."""
     one, people = summary["patients_with_one"], summary["patients"]
@@ -111,9 +195,9 @@ def chart(now: Frame, view: str, sizes: pd.DataFrame, threshold: int, others: li
 
 
 def tables(now: Frame, sizes: pd.DataFrame, summary: pd.Series) -> None:
-    """Thresholds, smallest sets, findings: the same question from three sides."""
+    """Thresholds and smallest sets: the same question from two sides."""
     unit = words(now)
-    first, second, third = st.tabs(["By threshold", f"By share of {unit}", "By finding"])
+    first, second = st.tabs(["By threshold", f"By share of {unit}"])
     with first:
         more, exactly = st.columns(2)
         with more:
@@ -140,19 +224,6 @@ def tables(now: Frame, sizes: pd.DataFrame, summary: pd.Series) -> None:
             f"Gini {summary['gini']:.3f}; {summary['mean']:.2f} {unit} per patient on average; 90th percentile "
             f"{number(summary['p90'])}, 99th percentile {number(summary['p99'])}."
         )
-    with third:
-        by_finding = now.compute("effective_size").sort_values("images", ascending=False)
-        show.table(
-            by_finding, key="patients_findings",
-            columns={"finding": "Finding", "images": f"Positive {now.units}", "patients": "Positive patients",
-                     "rate": "Prevalence",
-                     "design_effect": "Design effect", "effective_n": "Effective n"},
-        )  # fmt: skip
-        st.caption(
-            f"Effective n: for estimating how common the finding is, the {number(now.counts['images'])} images carry "
-            "about as much information as that many images of different patients. It belongs to one finding; "
-            "the dataset has none."
-        )
 
 
 def timeline(now: Frame) -> None:
@@ -176,7 +247,7 @@ def timeline(now: Frame) -> None:
         who = "this patient" if now.look.presentation else f"patient {table['patient_id'].iloc[0]}"
         films = table["image"].nunique()
         st.markdown(f"{safe(who).capitalize()}: {number(films)} images. Order: {safe(now.index.card.order_source)}")
-        table["door"] = doors.of_patient(str(table["patient_id"].iloc[0]))
+        table["door"] = [doors.door(Cohort(images=(image,))) for image in table["image_id"]]
         seen = table[table["state"].isin(("positive", "uncertain"))]["finding"].unique()
         drawn = table[table["finding"].isin(seen) & (table["place"] <= MOST_FILMS)]
         drawn = drawn.assign(order=drawn["place"])

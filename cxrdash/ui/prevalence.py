@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STATES = ("positive", "uncertain", "negative", "blank", "not_assessed")
-ATTRIBUTES = {"By part": "split", "By view": "view", "By sex": "sex", "By age": "age_band"}
+ATTRIBUTES = {
+    "By part": "split",
+    "By view": "view",
+    "By sex": "sex",
+    "By age": "age_band",
+    "By labeller": "label_method",
+}
 
 
 def by_count(table: pd.DataFrame) -> pd.DataFrame:
@@ -63,13 +69,15 @@ def _under(row: pd.Series, units: str) -> str:
 
 def policies_matter(policies: pd.DataFrame) -> bool:
     """Whether any finding has another rate under another policy."""
-    spread = policies.groupby("finding")["rate"].agg(["min", "max"])
+    spread = distinct(policies).groupby("finding")["rate"].agg(["min", "max"])
     return bool((spread["max"] - spread["min"] > 1e-12).any())
 
 
 def attributes(now: Frame) -> list[str]:
     """Return the attributes with more than one level in this dataset."""
-    several = {name for name in ("split", "view", "sex") if len(now.index.levels(name)) > 1} | {"age_band"}
+    several = {name for name in ("split", "view", "sex", "label_method") if len(now.index.levels(name)) > 1} | {
+        "age_band"
+    }
     return [title for title, name in ATTRIBUTES.items() if name in several]
 
 
@@ -89,8 +97,15 @@ def with_doors(now: Frame, rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def distinct(policies: pd.DataFrame) -> pd.DataFrame:
-    """Return the policies that can differ: as recorded counts like U-Zeros, so it is not drawn twice."""
-    return policies[~policies["policy"].str.startswith("as_is")]
+    """Return the policies that can differ: as recorded counts like U-Zeros, so it is not drawn twice.
+
+    Where a dataset denies nothing and doubts nothing, leaving out blanks leaves the positives alone: every rate
+    would be 100%, which says nothing.
+    """
+    told = policies[~policies["policy"].str.startswith("as_is")]
+    if not policies[["negative", "uncertain"]].to_numpy().any():
+        told = told[~told["policy"].str.contains("blank excluded")]
+    return told
 
 
 def policy_doors(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 MOST_NAMES = 8  # in a sentence
+ALPHA = {"alpha": "alpha", "alpha_low": "low", "alpha_high": "high"}
 ENOUGH = 10  # positive images, below which a share is not worth a headline
 CHARTS = {
     "Support": "agreement", "Agreement": "agreement", "Readers": "reader_findings",
@@ -41,6 +42,7 @@ def readers(now: Frame, top: DeltaGenerator) -> None:
     with top:
         show.headline(QUESTION, sentence(rows, n))
         show.key_figures(_figures(now, rows, n))
+    rows, agreed = (_with_alpha(now, table) for table in (rows, agreed))
     name = CHARTS[view]
     result = {"agreement": agreed, "box_agreement": boxes}.get(name)
     if result is None:
@@ -51,6 +53,13 @@ def readers(now: Frame, top: DeltaGenerator) -> None:
     _link(now, rows, n)
     _table(name, result)
     show.provenance(now, name, result)
+
+
+def _with_alpha(now: Frame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with Krippendorff's alpha, which is over all images of two or more readers together."""
+    alpha = now.compute("readers_alpha").set_index("finding")
+    ends = {name: table["finding"].map(alpha[column]) for name, column in ALPHA.items()}
+    return table.assign(**ends)
 
 
 def _controls(agreed: pd.DataFrame, has_boxes: bool) -> tuple[str, int]:
@@ -108,7 +117,10 @@ def _chart(now: Frame, view: str, rows: pd.DataFrame, result: pd.DataFrame) -> N
         drawn = rows.sort_values("kappa", ascending=False, kind="stable")
         drawn = drawn.assign(door=[_votes_door(now, name, 1, n) for name in drawn["finding"]])
         show.chart(agreement_dots(drawn, now.look), "agreement", alt=said)
-        st.caption("A mark leads to the images that one reader alone calls positive.")
+        st.caption(
+            "A mark leads to the images that one reader alone calls positive. Alpha takes all images with two or more "
+            "readers together, however many read each."
+        )
     elif view == "Boxes":
         _box_summary(result)
     else:
@@ -183,7 +195,9 @@ def _table(name: str, result: pd.DataFrame) -> None:
             "finding": "Finding", "readers": "Readers", "images": "Images", "positive": "Positive for any",
             "by_1": "By 1", "by_2": "By 2", "by_3": "By 3", "by_more": "By more", "share_by_1": "By 1 alone",
             "agreement": "Raw agreement", "kappa": "Kappa", "kappa_low": "95% from", "kappa_high": "to",
-            "kappa_method": "Kappa by", "ac1": "AC1", "positive_agreement": "Positive agreement",
+            "kappa_method": "Kappa by",
+            "alpha": "Alpha", "alpha_low": "95% from ", "alpha_high": "to ",
+            "ac1": "AC1", "positive_agreement": "Positive agreement",
             "negative_agreement": "Negative agreement", "prevalence": "Yes among readings", "note": "Note",
         },
         "reader_findings": {

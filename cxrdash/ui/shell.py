@@ -58,7 +58,14 @@ PAGES = {
     "label_logic": PageEntry(
         "Label logic", ":material/account_tree:", "Labels", "Do the labels contradict themselves?"
     ),
+    "strata": PageEntry(
+        "Hidden strata", ":material/layers:", "Labels", "Does one label hide two diseases?"
+    ),
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
+    "review": PageEntry("Review", ":material/rate_review:", "Images", "How often is the label wrong?"),
+    "image_quality": PageEntry("Image quality", ":material/image_search:", "Images", "Are the pictures sound?"),
+    "masks": PageEntry("Masks and boxes", ":material/select_all:", "Images", "Can I trust the annotations?"),
+    "splits": PageEntry("Splits", ":material/call_split:", "Act", "How do I split it without leaking?"),
     "compare": PageEntry("Compare", ":material/compare_arrows:", "Act", "Which dataset suits me?"),
     "query": PageEntry("Query", ":material/database:", "Act", "What if my question is not here?"),
 }

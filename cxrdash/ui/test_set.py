@@ -64,7 +64,8 @@ def sentence(rows: pd.DataFrame, part: str) -> str:
 def figures(rows: pd.DataFrame, assumed: dict[str, float]) -> list[tuple[str, str, str]]:
     """Return the key figures: what can and cannot be tested, and what would be needed."""
     tiers = rows["tier"].value_counts()
-    worst = rows.iloc[0]
+    tested = rows[rows["low"].notna()]
+    worst = (tested if len(tested) else rows).iloc[0]
     needed = int(rows["positives_needed"].iloc[0])
     width = assumed["half_width"]
     return [

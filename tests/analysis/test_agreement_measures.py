@@ -10,7 +10,15 @@ from scipy.special import stdtrit
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
-from cxrdash.analysis.agreement_measures import Agreement, by_cluster, kappa_interval, many_readers, two_readers
+from cxrdash.analysis.agreement_measures import (
+    Agreement,
+    alpha_interval,
+    by_cluster,
+    kappa_interval,
+    krippendorff,
+    many_readers,
+    two_readers,
+)
 
 counts = st.integers(0, 60)
 tables = st.tuples(counts, counts, counts, counts)
@@ -136,3 +144,63 @@ def test_perfect_agreement_has_no_interval_and_one_patient_neither() -> None:
 def test_cells_are_counted_by_cluster() -> None:
     assert by_cluster([7, -3, 7, 7], [0, 1, 0, 2], 3).tolist() == [[0, 1, 0], [2, 0, 1]]
     assert by_cluster([], np.zeros(0, dtype=int), 4).shape == (0, 4)
+
+
+def counts_of(*readers: str) -> np.ndarray:
+    """How often each value stands in each column; a dot is a missing reading."""
+    values = sorted(set("".join(readers)) - {"."})
+    return np.array([[column.count(value) for value in values] for column in zip(*readers, strict=True)])
+
+
+def pairs(table: list[list[int]]) -> np.ndarray:
+    """Two readers' table as one row of counts per unit."""
+    names = np.eye(len(table), dtype=int)
+    return np.repeat([a + b for a in names for b in names], np.ravel(table), axis=0)
+
+
+@pytest.mark.parametrize(("readers", "expected"), [
+    (("0100000010", "1110010000"), 0.095238),  # 2 observers, 10 units
+    (("123321412...", "1233224125.3", ".3332342251.", "12332441251."), 0.743421),  # 4 observers, values missing
+    (("11001.01", "100011.1", "110.1100"), 0.629630),
+], ids=["Krippendorff 2011 B", "Krippendorff 2011 C", "T5.23"])  # fmt: skip
+def test_alpha_is_that_of_published_examples(readers: tuple[str, ...], expected: float) -> None:
+    assert krippendorff(counts_of(*readers)) == pytest.approx(expected, abs=5e-7)
+
+
+@pytest.mark.parametrize(("table", "expected"), [
+    ([[80, 5], [5, 10]], 0.609804),
+    ([[45, 5], [5, 45]], 0.801),
+    ([[90, 5], [5, 0]], -0.047368),
+    ([[30, 4, 1], [3, 20, 5], [2, 6, 29]], 0.685221),
+], ids=["T5.18", "T5.19", "T5.20", "T5.21"])  # fmt: skip
+def test_oracles_of_alpha(table: list[list[int]], expected: float) -> None:
+    assert krippendorff(pairs(table)) == pytest.approx(expected, abs=5e-7)
+
+
+def test_alpha_of_three_readers_is_t5_22() -> None:
+    yes = np.array([0, 0, 0, 1, 1, 2, 3, 3, 0, 3])
+    assert krippendorff(np.stack([yes, 3 - yes], axis=1)) == pytest.approx(0.606335, abs=5e-7)
+
+
+def test_alpha_is_undefined_where_nothing_varies_or_nothing_pairs() -> None:
+    assert np.isnan(krippendorff([[2, 0], [3, 0]]))
+    assert np.isnan(krippendorff([[1, 0], [0, 1]]))
+    assert krippendorff([[2, 0], [0, 2]]) == 1
+    assert np.isnan(alpha_interval([1, 2], [[2, 0], [0, 2]])).all()
+    assert np.isnan(alpha_interval([1, 1], [[2, 0], [1, 1]])).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+def test_a_single_reading_says_nothing_of_agreement(units: list[tuple[int, int]]) -> None:
+    assert krippendorff([*units, (1, 0), (0, 0)]) == pytest.approx(krippendorff(units), nan_ok=True)
+
+
+def test_the_interval_of_alpha_agrees_with_a_bootstrap_over_patients() -> None:
+    rng = np.random.default_rng(3)
+    patient = np.repeat(np.arange(300), 2)
+    ill = np.repeat(rng.random(300) < 0.3, 2)
+    yes = rng.binomial(3, np.where(ill, 0.85, 0.08))
+    said = np.stack([yes, 3 - yes], axis=1)
+    low, high = alpha_interval(patient, said)
+    drawn = [krippendorff(said.reshape(300, 2, 2)[rng.integers(0, 300, 300)].reshape(-1, 2)) for _ in range(600)]
+    assert (low, high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.02)

@@ -137,3 +137,19 @@ def test_two_datasets_of_infiltration_are_at_most_related(nih: Index) -> None:
     assert found["relation"].tolist() == ["~", "~"]
     differences = analysis.compare_differences(nih, others=("sample",)).set_index("shared")["relation"]
     assert differences["Infiltration"] == "~" and differences["Nodule"] == "="
+
+
+def test_shared_ids_are_listed_with_their_parts(tmp_path: Path) -> None:
+    rows = [nih_row(patient) for patient in range(1, 5)]
+    ids = [f"{patient:08d}_000.png" for patient in range(1, 5)]
+    cache = Cache(tmp_path / "cache")
+    for name, some, train in (("one", rows, ids[:3]), ("two", rows[1:], ids[1:2])):
+        test = [image for image in ids[4 - len(some) :] if image not in train]
+        folder = write_nih(tmp_path / name, some, train_val_list=train, test_list=test)
+        build_index(Request(folder, name=name), cache)
+    one, two = (open_index(name, cache) for name in ("one", "two"))
+    table = analysis.shared_images(one, others=(two,))
+    assert table["image_id_a"].tolist() == ids[1:]
+    assert table["crosses"].tolist() == [False, True, False]
+    assert len(analysis.shared_images(one, others=(two,), limit=2)) == 2
+    assert analysis.shared_images(one, Cohort(labels="Hernia"), others=(two,)).empty

@@ -95,6 +95,14 @@ def children(*findings: str) -> pd.DataFrame:
     return pd.DataFrame([{"finding": f, "parent": p, "level": at, **counts} for f, p, at in named])
 
 
+def boxed(*findings: str) -> pd.DataFrame:
+    """Two cells of each finding that a box reaches into."""
+    names = findings or ("Edema", "Mass")
+    cells = [{"x": 1, "y": 2, "boxes": 3}, {"x": 2, "y": 2, "boxes": 1}]
+    told = {"title": "3 boxes, 2 patients", "of": 3, "door": "a"}
+    return pd.DataFrame([{"finding": name, **cell, **told} for name in names for cell in cells])
+
+
 def rules(*names: str) -> pd.DataFrame:
     first, second = names or ("Edema, parent denied", "Edema, parent blank")
     return pd.DataFrame({"rule": [first, second], "verdict": ["contradiction", "incomplete"], "count": [1, 30],
@@ -174,6 +182,51 @@ def read(*findings: str) -> pd.DataFrame:
     return rates(*names, images=[100] * len(names)).assign(**rest)
 
 
+def apart_strata(*names: str) -> pd.DataFrame:
+    rows = [
+        {"name": name, "smd": 0.7 - at, "smd_low": 0.5 - at, "smd_high": 0.9 - at, "share_in_positive": 0.8,
+         "share_in_other": 0.4, "images": 80, "positive": 100, "images_other": 40, "other": 100,
+         "verdict": ("alert", "note", "")[at % 3]}
+        for at, name in enumerate(names or ("View: AP", "Sex: F"))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def guessed(*names: str) -> pd.DataFrame:
+    rows = [
+        {"finding": name, "auc": 0.7, "low": 0.6, "high": 0.8, "positive": 100, "of": 900}
+        for name in names or ("Edema", "Mass")
+    ]
+    return pd.DataFrame(rows)
+
+
+def differences(*attributes: str) -> pd.DataFrame:
+    rows = [
+        {"attribute": name, "split": "the given parts", "difference": 0.02 + 0.1 * at, "part": "train",
+         "against": "test", "images": 700, "images_against": 200, "noise": 0.08}
+        for at, name in enumerate(attributes or ("Edema", "age"))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def judged(*readers: str) -> pd.DataFrame:
+    rows = [
+        {"reader": name, "judged": 20, "correct": 12, "doubtful": 3, "wrong": 4, "unsure": 1, "unreadable": 0,
+         "rate": 0.2, "low": 0.1, "high": 0.4, "rate_doubtful": 0.35}
+        for name in readers or ("Ann", "panel")
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def error_levels(*levels: str) -> pd.DataFrame:
+    rows = [
+        {"attribute": "view", "level": name, "wrong": 4, "judged": 20, "rate": 0.2, "low": 0.1, "high": 0.4,
+         "others_rate": 0.05, "q": 0.04 if at else 0.5}
+        for at, name in enumerate(levels or ("PA", "AP"))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 @dataclass(frozen=True)
 class Case:
     """One chart: its table for any findings, and how it is drawn."""
@@ -204,7 +257,47 @@ CASES = {
     "support_bars": Case(support, lambda frame, look: charts.support_bars(frame, look, readers=3)),
     "agreement_dots": Case(agreed, charts.agreement_dots),
     "reader_heat": Case(read, charts.reader_heat),
+    "kept_dots": Case(
+        lambda *f: pd.concat([rates(*f).assign(level=level) for level in ("with", "without")], ignore_index=True),
+        lambda frame, look: charts.kept_dots(frame, look, threshold=0.7),
+    ),
+    "quality_steps": Case(
+        lambda *_: pd.DataFrame({"low": [0.6, 0.8], "high": [0.62, 0.82], "images": [1, 9], "door": ["a", "b"]}),
+        lambda frame, look: charts.quality_steps(frame, look, threshold=0.7),
+    ),
+    "ratio_steps": Case(
+        lambda *_: pd.DataFrame(
+            {
+                "state": ["positive", "negative"],
+                "low": [0.5, 0.4],
+                "high": [0.525, 0.425],
+                "images": [3, 7],
+                "door": ["a", "b"],
+            }
+        ),
+        lambda frame, look: charts.ratio_steps(frame, look, zones=(0.45, 0.55)),
+    ),
+    "heat_maps": Case(boxed, lambda frame, look: charts.heat_maps(frame, look, cells=4)),
+    "overlap_bars": Case(
+        lambda *f: pd.DataFrame(
+            [
+                {
+                    "finding": name,
+                    "comparisons": 10,
+                    "at_half": 4,
+                    "looser": 2,
+                    "unmatched": 4,
+                    "median_iou": 0.6,
+                    "door": "a",
+                }
+                for name in f or ("Edema", "Mass")
+            ]
+        ),
+        charts.overlap_bars,
+    ),
     "timeline_chart": Case(films, charts.timeline_chart),
+    "verdict_bars": Case(judged, charts.verdict_bars),
+    "error_strata": Case(error_levels, charts.error_strata),
     "patients_histogram": Case(
         lambda *f: pd.DataFrame({"bin": list(f or ("1", "2-10")), "patients": 50}), charts.patients_histogram
     ),
@@ -228,9 +321,12 @@ CASES = {
     "label_changes": Case(became, charts.label_changes),
     "redundancy_bars": Case(repeats, charts.redundancy_bars),
     "images_per_patient_chart": Case(lambda *_: spread(), charts.images_per_patient_chart),
+    "strata_dots": Case(apart_strata, charts.strata_dots),
+    "probe_dots": Case(guessed, charts.probe_dots),
+    "balance_dots": Case(differences, lambda frame, look: charts.balance_dots(frame, look, ["the given parts"])),
     "ecdf_chart": Case(lambda *_: spread(), charts.ecdf_chart),
 }
-UNNAMED = {"images_per_patient_chart", "ecdf_chart"}
+UNNAMED = {"images_per_patient_chart", "ecdf_chart", "quality_steps", "ratio_steps"}
 
 
 @pytest.fixture(params=sorted(CASES))

@@ -30,6 +30,7 @@ cohorts = st.builds(
     ages=bounds,
     labels=texts,
     readings=several,
+    annotations=several,
     images=several,
     patient=texts,
     images_per_patient=bounds,

@@ -157,9 +157,9 @@ def test_a_line_break_in_the_text_does_not_move_the_caret() -> None:
 
 
 def test_an_over_long_text_is_refused() -> None:
-    assert parse("Edema" + " " * 3995, CHEXPERT) == A
-    assert refusal("Edema" + " " * 3996).message == (
-        "The label expression has 4,001 characters; at most 4,000 are read."
+    assert parse("Edema" + " " * 11_995, CHEXPERT) == A
+    assert refusal("Edema" + " " * 11_996).message == (
+        "The label expression has 12,001 characters; at most 12,000 are read."
     )
 
 

@@ -126,12 +126,12 @@ def test_a_tile_opens_the_film_large_and_the_link_keeps_it(chromium: Any, small_
     tab.open("gallery?ds=films&g_n=18")
     ids = drawn_ids(tab)
     tab.page.locator(f"{GRID} img").first.click()
-    tab.page.wait_for_selector('[role="dialog"] img', timeout=30_000)
-    assert "g_film=" in tab.page.url
+    tab.page.wait_for_selector(".viewer .pane:not(.waiting) canvas", timeout=30_000)
+    tab.page.wait_for_url("**g_film=*")
     opened = Tab(chromium, small_server.url)
     opened.open(tab.page.url.split("/", 3)[3])
-    opened.page.wait_for_selector('[role="dialog"] img', timeout=30_000)
-    assert ids[0] in opened.page.locator('[role="dialog"]').inner_text()
+    opened.page.wait_for_selector(".viewer .pane:not(.waiting) canvas", timeout=30_000)
+    assert ids[0] in opened.page.locator(".viewer").inner_text()
     tab.close()
     opened.close()
     assert tab.faults + opened.faults == []

@@ -120,6 +120,11 @@ def test_overlaps_of_copies_are_counted(small_cache: Cache, monkeypatch: pytest.
     at = opened(small_cache, monkeypatch, ds="films", cmp_others="small", cmp_view="Overlaps")
     assert "films and small: same source" in said(at)
     assert "40 image ids in common" in said(at)
+    assert "40 image ids shared: 0 of these in the test part" in said(at)
+    listed = next(item.value for item in at.dataframe if "image_id_a" in item.value)
+    assert len(listed) == 40
+    next(button for button in at.button if button.label == "Open in the gallery").click().run()
+    assert "40 images" in headline(at).replace("\\", "") or "40 patients" in headline(at)
 
 
 def test_a_door_leads_into_its_own_dataset() -> None:

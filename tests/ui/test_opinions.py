@@ -119,3 +119,19 @@ def test_the_page_says_how_often_google_confirms_nih(nih_cache: Cache, monkeypat
 def test_the_page_file_is_thin() -> None:
     page = Path(__file__).resolve().parents[2] / "pages" / "second_opinion_page.py"
     assert len(page.read_text("utf-8").splitlines()) <= 80
+
+
+def test_a_reading_in_the_link_is_a_chip_of_the_frame(read_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(read_cache, monkeypatch, "prevalence", ds="one", reading="google_2019: Pneumothorax")
+    assert not at.exception and not at.error
+    assert at.sidebar.multiselect(key="reading").value == ["google_2019: Pneumothorax"]
+    assert "google\\_2019 says Pneumothorax" in at.main.markdown[0].value
+    whole = at.main.markdown[0].value
+    at.sidebar.multiselect(key="reading").set_value([]).run()
+    assert at.main.markdown[0].value != whole
+
+
+def test_a_frame_reading_that_cannot_be_meant_is_left_out(read_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(read_cache, monkeypatch, "prevalence", ds="one", reading="nobody: Mass")
+    assert not at.exception
+    assert any("is not a reader" in error.value.replace("\\", "") for error in at.error)
