@@ -58,9 +58,7 @@ PAGES = {
     "label_logic": PageEntry(
         "Label logic", ":material/account_tree:", "Labels", "Do the labels contradict themselves?"
     ),
-    "strata": PageEntry(
-        "Hidden strata", ":material/layers:", "Labels", "Does one label hide two diseases?"
-    ),
+    "strata": PageEntry("Hidden strata", ":material/layers:", "Labels", "Does one label hide two diseases?"),
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
     "review": PageEntry("Review", ":material/rate_review:", "Images", "How often is the label wrong?"),
     "image_quality": PageEntry("Image quality", ":material/image_search:", "Images", "Are the pictures sound?"),
@@ -94,12 +92,12 @@ def main() -> None:
     groups: dict[str, list[st.Page]] = {}
     for name, entry in PAGES.items():
         groups.setdefault(entry.group, []).append(page(name))
-    chosen = st.navigation(groups, position="hidden" if embedded else "sidebar")
+    chosen = st.navigation(groups, position="hidden" if embedded else "top")
     try:
         _prepare_demo()
         made = controls.set_up()
         _style(presentation=made.look.presentation)
-        _banner(made)
+        _banner(made, chosen.title)
         chosen.run()
     except CxrdashError as fault:
         controls.show_fault(fault)
@@ -131,11 +129,11 @@ def _prepare_demo() -> None:
     st.rerun()
 
 
-def _banner(made: controls.Frame) -> None:
-    """The cohort as one sentence above every page, and what the reader must know about the index."""
-    if made.index.card.synthetic:
-        st.badge("Synthetic demo data: drawn films, invented patients", icon=":material/science:", color="orange")
-    st.markdown(f":material/filter_alt: {safe(made.sentence)}")
+def _banner(made: controls.Frame, title: str) -> None:
+    """The page's name and the cohort as one sentence above every page, and what must be known of the index."""
+    drawn = " :orange-badge[:material/science: Synthetic: drawn films, invented patients]"
+    synthetic = drawn if made.index.card.synthetic else ""
+    st.markdown(f"**{safe(title)}** · :material/filter_alt: {safe(made.sentence)}{synthetic}")
     if made.index.meta["partial"]:
         st.warning("Rows that could not be read were left out of this index; see the load audit on the Overview.")
 
@@ -146,16 +144,12 @@ def _style(*, presentation: bool) -> None:
     st.html(f"""<style>
     html {{ font-size: {size}; }}
     [data-testid="stMainBlockContainer"] {{ padding: 3.4rem 2.6rem 3rem; max-width: 1760px; }}
-    [data-testid="stSidebarNavLink"] {{ padding-top: .05rem; padding-bottom: .05rem; }}
     [data-testid="stSidebarHeader"] {{ height: 2.2rem; margin: 0; padding-top: .2rem; padding-bottom: 0; }}
-    [data-testid="stNavSectionHeader"] {{ padding-top: .3rem; padding-bottom: 0; margin-top: 0; }}
-    [data-testid="stSidebarNavItems"] {{ padding-top: 0; }}
     [data-testid="stSidebarUserContent"] {{ padding-top: .6rem; }}
     [data-testid="stMainBlockContainer"] h2 {{ padding: 0 0 .3rem; font-size: 1.7rem; line-height: 1.25; }}
     [data-testid="stMetricValue"] {{ font-size: 1.55rem; font-variant-numeric: tabular-nums; }}
     [data-testid="stMetric"] {{ padding: 0; }}
     [data-testid="stMetric"] > div {{ padding: .5rem .9rem .3rem; }}
-    [role="dialog"] img {{ max-height: 74vh; object-fit: contain; }}
     .st-key-concerns p {{ font-size: .92rem; }}
     .st-key-concerns [data-testid="stMarkdown"] {{ padding: .1rem .5rem; }}
     .st-key-ds [aria-label="Clear value"] {{ display: none; }}
