@@ -26,6 +26,7 @@ RANDOM = "Random images of a label"
 NORMAL_CHECK = "Spot check: what was missed?"
 DISAGREEMENT = "Disagreements with a second opinion"
 SUSPECT_CHECK = "Suspicious films (no rate)"
+NAMED_FILMS = "Films named below"
 STATE_WORDS = {
     "positive": "labelled positive", "uncertain": "labelled uncertain", "negative": "labelled negative",
     "blank": "not mentioned (blank)",
@@ -113,7 +114,14 @@ def _disagreement(now: Frame) -> Question | None:
 
 
 def _suspects(now: Frame, finding: str) -> Question | None:
-    """Images that another page gathered: they are looked at, and no rate is made of them."""
+    """Images that the scan or another page gathered: they are looked at, and no rate is made of them."""
+    found = now.compute("quality_suspects")
+    found = found[found["images"] > 0].set_index("title")
+    chosen = st.selectbox("Suspected as", [NAMED_FILMS, *found.index], key="rv_check", bind="query-params")
+    if chosen and chosen != NAMED_FILMS:
+        cohort = now.cohort.narrow(Cohort(suspects=(found.loc[chosen, "suspect"],)))
+        n = min(int(found.loc[chosen, "images"]), MOST)
+        return _with_blind(Question(finding, "positive", cohort, n, one_per_patient=False, purpose=SUSPECTS))
     names = doors.narrowing_from({name: st.query_params.get_all(name) for name in st.query_params}).images
     typed = st.text_area(
         "Image identifiers, one a line", value="\n".join(names), key="rv_images", height=110,
