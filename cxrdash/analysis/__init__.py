@@ -7,6 +7,7 @@ from cxrdash.analysis.box_agreement import box_agreement
 from cxrdash.analysis.boxes import box_heat, box_label_agreement, box_sizes
 from cxrdash.analysis.cardiothoracic import cardiothoracic_bins, cardiothoracic_ratio
 from cxrdash.analysis.compare import compare, compare_attributes, compare_differences
+from cxrdash.analysis.duplicates import duplicate_calibration, duplicate_summary, duplicates, duplicates_between
 from cxrdash.analysis.effective import effective_range
 from cxrdash.analysis.label_noise import label_noise
 from cxrdash.analysis.loaders import cohort_audit, cohort_labels, loader_audit, loader_labels
@@ -51,7 +52,8 @@ __all__ = [
     "STATISTICS", "Statistic", "ages", "agreement", "audit", "balance", "box_agreement", "box_heat",
     "box_label_agreement", "box_sizes", "cardiothoracic_bins", "cardiothoracic_ratio", "cohort_audit",
     "cohort_labels", "compare", "compare_attributes", "compare_differences", "compare_distances", "compute",
-    "concentration_summary", "contradictions", "corrected_prevalence", "effective_range", "effective_size",
+    "concentration_summary", "contradictions", "corrected_prevalence", "duplicate_calibration",
+    "duplicate_summary", "duplicates", "duplicates_between", "effective_range", "effective_size",
     "held_by", "hierarchy", "images_per_patient", "known_overlaps", "label_combinations", "label_noise", "leakage",
     "loader_audit", "loader_labels", "lorenz", "mapping_losses", "mask_measures", "mask_quality",
     "mask_quality_bins", "mask_quality_by", "masks", "named", "overview", "pair_counts", "pair_odds", "prevalence",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cxrdash.analysis.audit_rows import Asked, Row, Severity
 from cxrdash.analysis.cardiothoracic import cardiothoracic_ratio
+from cxrdash.analysis.duplicates import SURE, compared, duplicate_summary
 from cxrdash.analysis.masks import mask_quality_bins
 from cxrdash.analysis.quality import scanned, unreadable
 from cxrdash.analysis.quality_suspects import quality_suspects
@@ -112,4 +113,25 @@ def identity(asked: Asked) -> Iterator[Row]:
             yield Row("films.identity", "fail", note.removeprefix("WARNING: "), "overview")
 
 
-CHECKS = (load, present, pictures, masks, heart, identity)
+def copies(asked: Asked) -> Iterator[Row]:
+    """Is a film of one patient also in the dataset as another patient's?"""
+    if not compared(asked.index):
+        if scanned(asked.index):
+            yield Row("films.duplicates", "not checked", "The films have not been compared with each other: python -m "
+                      f"cxrdash scan {asked.index.dataset}", "duplicates")  # fmt: skip
+        return
+    table = duplicate_summary(asked.index, asked.cohort)
+    other = table[(table["patients"] == "different") & table["kind"].isin(SURE)]
+    pairs, across = int(other["pairs"].sum()), int(other["across_parts"].sum())
+    crossing = int(other.loc[other["kind"].isin(SURE[:2]), "across_parts"].sum())
+    severity: Severity = "fail" if crossing else "caution" if pairs else "pass"
+    words = (
+        f"{pairs:,} pairs of films of different patients are one picture; {across:,} of them stand in two parts."
+        if pairs
+        else "No film of one patient was found among those of another."
+    )
+    films = asked.index.meta["scan"]["duplicates"]["compared"]
+    yield Row("films.duplicates", severity, words, "duplicates", pairs, 0, f"{films:,} films compared", "METHODS 7.5")
+
+
+CHECKS = (load, present, pictures, copies, masks, heart, identity)

@@ -81,7 +81,7 @@ def leaks(asked: Asked) -> Iterator[Row]:
     table = leakage(asked.index)
     if table.empty:
         return
-    for unit, rows in table.groupby("unit", sort=False):
+    for unit, rows in table[table["unit"].isin(["patient", "study", "image"])].groupby("unit", sort=False):
         shared = int(rows["shared"].fillna(0).sum())
         if (rows["verdict"] == "not possible").all():
             if unit == "patient":

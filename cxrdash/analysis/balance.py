@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxrdash.analysis import distances
+from cxrdash.analysis.duplicates import compared, linked
 from cxrdash.analysis.registry import statistic
 from cxrdash.analysis.split_films import UNKNOWN_AGE, Films
 from cxrdash.analysis.splits import DEFAULT_STRATA, GIVEN, Split, build_split, given_split, proof, split_images
@@ -188,7 +190,10 @@ def _distance(attribute: str, a: np.ndarray, b: np.ndarray, ages: np.ndarray) ->
     return row | {"difference": float(np.copysign(difference, distances.shares(a)[1] - distances.shares(b)[1]))}
 
 
-@statistic("Patients, studies and images that stand in two parts", method="sets of identifiers, METHODS 6.1")
+@statistic(
+    "Patients, studies, images and pictures that stand in two parts",
+    method="sets of identifiers; pictures by decoded pixels and verified copies, METHODS 6.1 and 7.5",
+)
 def leakage(
     index: Index,
     cohort: Cohort | None = None,
@@ -201,13 +206,16 @@ def leakage(
     """One row per pair of parts and unit (patient, study, image): how many of each part stand in both.
 
     ``verdict`` is 'none shared', 'shared', or 'not possible' where the dataset does not identify the unit,
-    which is not the same as none. Identifiers are compared in the list of images itself.
+    which is not the same as none. Identifiers are compared in the list of images itself. Two more units are
+    pictures, of which the copies may have other identifiers: 'same pixels' and 'changed copy' (one picture,
+    altered); there ``shared`` counts pairs of films, and before a scan nothing can be said.
     """
     import pandas as pd
 
     split = split_for(index, cohort, parts=parts, policy=policy, strata=strata, seed=seed)
     rows = []
-    for found in proof(split_images(split, cohort), split.names) if split else []:
+    images = split_images(split, cohort) if split else None
+    for found in proof(images, split.names) if split else []:
         for unit, units in (("patient", "patients"), ("study", "studies"), ("image", "images")):
             shared = found[f"shared_{units}"]
             verdict = "not possible" if shared is None else "shared" if shared else "none shared"
@@ -218,4 +226,26 @@ def leakage(
                     "verdict": verdict,
                 }
             )  # fmt: skip
+    if split and images is not None:
+        rows += _pictures(index, images, split.names)
     return pd.DataFrame(rows, columns=list(_LEAKAGE)).astype(_LEAKAGE)
+
+
+_NUMBERED = "SELECT image_id, image FROM images WHERE image IN (SELECT unnest($images::INTEGER[]))"
+
+
+def _pictures(index: Index, images: pd.DataFrame, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Pairs of films of two parts that are one picture."""
+    sizes = images["part"].value_counts()
+    part = dict(zip(images["image_id"], images["part"], strict=True))
+    for unit, kinds in (("same pixels", ("same file", "same pixels")), ("changed copy", ("verified",))):
+        pairs = linked(index, kinds)
+        of = {image: part.get(name) for name, image in index.rows(_NUMBERED, {"images": np.unique(pairs).tolist()})}
+        crossing = Counter(frozenset((of[a], of[b])) for a, b in pairs.tolist())
+        for a, b in combinations(names, 2):
+            shared = crossing[frozenset((a, b))] if compared(index) else None
+            verdict = "not possible" if shared is None else "shared" if shared else "none shared"
+            yield {
+                "part_a": a, "part_b": b, "unit": unit, "units_a": int(sizes.get(a, 0)),
+                "units_b": int(sizes.get(b, 0)), "shared": shared, "verdict": verdict,
+            }  # fmt: skip

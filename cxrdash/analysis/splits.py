@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxrdash.analysis.duplicates import linked
 from cxrdash.analysis.registry import as_policy
 from cxrdash.analysis.split_films import ATTRIBUTES, Films, Whole, films_of
 from cxrdash.analysis.splitting import divide
@@ -94,8 +95,8 @@ def build_split(
     """Divide a cohort by patient so that each part gets its share of every label and of every level of ``strata``.
 
     ``parts`` are shares by name (or text, see ``parse_parts``). An image without a patient is a group of
-    its own. The same seed gives the same parts on any machine; seed 0 breaks ties by the patients' ids.
-    Greedy division of count vectors, METHODS 6.2.
+    its own. Patients who share a picture (a scan has found it) go into the same part. The same seed gives
+    the same parts on any machine; seed 0 breaks ties by the patients' ids. Greedy division of count vectors, METHODS 6.2.
     """
     shares = parse_parts(parts) if isinstance(parts, str) else _checked(dict(parts), list(parts), str(dict(parts)))
     unknown = [name for name in strata if name not in ATTRIBUTES]
@@ -104,7 +105,9 @@ def build_split(
     films, chosen = films_of(select(index, cohort)), as_policy(policy)
     vectors = _vectors(films, chosen, strata)
     fractions = tuple(shares.values())
-    part = divide(vectors, fractions, sizes=films.size, ranks=_ranks(films.names, seed))
+    atom = _atoms(films)
+    ranks = _ranks(films.names, seed)
+    part = divide(_summed(vectors, atom), fractions, sizes=_summed(films.size, atom), ranks=_first(ranks, atom))[atom]
     return Split(films, tuple(shares), part, fractions, chosen, tuple(strata), seed)
 
 
@@ -142,6 +145,45 @@ def _vectors(films: Films, policy: Policy, strata: Sequence[str]) -> np.ndarray:
     columns.append(np.ones(len(films.images), dtype=bool))
     counts = [np.bincount(films.group, films.images * column, minlength=films.groups) for column in columns]
     return np.stack(counts, axis=1)
+
+
+_PEOPLE = """
+SELECT image, CASE WHEN patient IS NULL THEN -1 - image ELSE patient END AS grouped FROM images
+WHERE image IN (SELECT unnest($images::INTEGER[]))
+"""
+
+
+def _atoms(films: Films) -> Whole:
+    """Number groups so that those who share a picture have the same number, through any chain of pictures."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = linked(films.index)
+    if not len(pairs):
+        return np.arange(films.groups, dtype=np.int64)
+    person = dict(films.index.rows(_PEOPLE, {"images": np.unique(pairs).tolist()}))
+    people = np.array([[person[a], person[b]] for a, b in pairs.tolist()], np.int64)
+    people = people[np.isin(people, films.number).all(axis=1)]
+    at = np.searchsorted(films.number, people)
+    shape = (films.groups, films.groups)
+    return np.asarray(
+        connected_components(coo_array((np.ones(len(at)), (at[:, 0], at[:, 1])), shape), directed=False)[1], np.int64
+    )
+
+
+def _summed(counts: np.ndarray, atom: Whole) -> np.ndarray:
+    total = np.zeros((int(atom.max(initial=-1)) + 1, *counts.shape[1:]), counts.dtype)
+    np.add.at(total, atom, counts)
+    return total
+
+
+def _first(ranks: Whole, atom: Whole) -> Whole:
+    """Rank atoms by the first of their groups."""
+    lowest = np.full(int(atom.max(initial=-1)) + 1, len(ranks), np.int64)
+    np.minimum.at(lowest, atom, ranks)
+    placed = np.empty(len(lowest), np.int64)
+    placed[np.argsort(lowest)] = np.arange(len(lowest))
+    return placed
 
 
 def _ranks(names: np.ndarray, seed: int) -> Whole:

@@ -128,6 +128,43 @@ def _split(parser: Parser) -> None:
     add_format(parser)
 
 
+def _report(parser: Parser) -> None:
+    _add_dataset(parser)
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, required=True,
+        help="name.html, name.md, name.card.md (dataset card) or name.croissant.json",
+    )  # fmt: skip
+    group = parser.add_argument_group("report")
+    group.add_argument("--use", choices=("train", "test", "external"), default="train", help="what it is wanted for")
+    group.add_argument("--finding", action="append", metavar="NAME", help="a finding that matters (all); repeatable")
+    group.add_argument("--policy", metavar="P", help="as_is, U-Ones, U-Zeros or U-Ignore")
+    group.add_argument("--settings", type=Path, metavar="FILE", help="thresholds of your own (TOML)")
+    group.add_argument("--without", action="append", metavar="CHECK", help="leave a check out; repeatable")
+    group.add_argument("--purpose", metavar="TEXT", help="your own sentence: the question the data are to answer")
+    shared = group.add_mutually_exclusive_group()
+    shared.add_argument(
+        "--shareable", action="store_true", default=None, help="leave out counts of 1 to 10 and identifiers"
+    )
+    shared.add_argument(
+        "--full", dest="shareable", action="store_false",
+        help="every number; what the licence forbids to share is left out unless given",
+    )  # fmt: skip
+    group.add_argument("--force", action="store_true", help="replace a file that is there")
+    add_cohort(parser)
+
+
+def _export(parser: Parser) -> None:
+    _add_dataset(parser)
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a new folder")
+    group = parser.add_argument_group("export")
+    group.add_argument("--format", default="csv", metavar="F,...", help="csv, parquet, monai, hf, coco, txrv")
+    group.add_argument("--policy", metavar="P", help="what training code is given for uncertain and blank labels")
+    group.add_argument("--shareable", action="store_true", help="csv and parquet without identifiers and paths")
+    group.add_argument("--force", action="store_true", help="replace an earlier export there")
+    add_cohort(parser)
+    _add_json(parser, "the manifest as a JSON object")
+
+
 def _review(parser: Parser) -> None:
     parser.add_argument("action", choices=("list", "export", "import", "merge"), help="what to do with readers' marks")
     parser.add_argument("files", metavar="FILE", type=Path, nargs="*", help="exported files, or another reviews folder")
@@ -254,6 +291,22 @@ VERBS = (
         ("audit nih --use test --finding Pneumothorax", "audit chexpert --use train --settings ours.toml --json"),
         _audit,
         "cxrdash.cli.suitability:audit",
+    ),
+    Verb(
+        "report",
+        "write a suitability report for your collaborators, in one file",
+        "HTML without any request, Markdown, a dataset card, or Croissant with its responsible-AI fields.",
+        ("report nih --use test -o nih.html", "report chexpert --view PA --shareable -o chexpert.croissant.json"),
+        _report,
+        "cxrdash.cli.report:report",
+    ),
+    Verb(
+        "export",
+        "write the cohort for training code, with a manifest",
+        "CSV (exact, and safe for spreadsheets), Parquet, MONAI, Hugging Face, COCO, the dataset's own rows.",
+        ("export nih --view PA --format csv,monai -o nih-pa", "export chexpert --format monai --policy U-Ones -o u1"),
+        _export,
+        "cxrdash.cli.export:export",
     ),
     Verb(
         "split",

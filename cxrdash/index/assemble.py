@@ -171,6 +171,7 @@ def create_tables(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> No
     con.execute(schema.TABLES)
     con.execute(schema.PATTERNS)
     con.execute(schema.MEASURES)
+    con.execute(schema.DUPLICATES)
     for statement in schema.comment_statements():
         con.execute(statement)
 

@@ -228,6 +228,8 @@ def _unchanged(index: Index, progress: ScanProgress) -> _Published | None:
     held = statuses.get("ok", 0) + statuses.get("unreadable", 0)
     if progress.of or not facts or held != progress.known or statuses.get("not scanned"):
         return None
+    if facts.get("duplicates", {}).get("not_compared", 1):  # they were not looked for among all films
+        return None
     there = generations.Generation(index.dataset, index.generation, index.path)
     return _Published(there, statuses, facts["templates"])
 
@@ -239,6 +241,16 @@ def _publish(dataset: str, cache: Cache, folder: Path) -> _Published:
         generation = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         now = generations.current(cache, dataset)
         copy = beside / "index.duckdb"
-        facts = with_measures(now.path, copy, folder, generation=generation)
+        thumbnails = ThumbnailStore(cache.thumbs, dataset)
+        try:
+            facts = with_measures(
+                now.path,
+                copy,
+                folder,
+                generation=generation,
+                pictures=lambda paths: [small.jpeg for small in thumbnails.get_many(paths)],
+            )
+        finally:
+            thumbnails.close()
         published = generations.publish(cache, dataset, generation, copy)
     return _Published(published, facts["statuses"], facts["templates"])

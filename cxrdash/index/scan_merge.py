@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cxrdash.images import orientation
 from cxrdash.images.orientation import FRONTAL, LATERAL, VARIANTS, Films
-from cxrdash.index import schema
+from cxrdash.index import duplicates, schema
 from cxrdash.index.scan_parts import NEWEST, film_files, parts_of
 
 MOST_IN_TEMPLATE = 2_000  # films, of as many patients
@@ -69,13 +69,20 @@ INSERT INTO measures (image, status, reason) SELECT image, status, reason FROM f
 """
 
 
-def fill_measures(con: duckdb.DuckDBPyConnection, parts_folder: Path, roots: Sequence[Path]) -> dict[str, Any]:
+def fill_measures(
+    con: duckdb.DuckDBPyConnection,
+    parts_folder: Path,
+    roots: Sequence[Path],
+    pictures: duplicates.Pictures | None = None,
+) -> dict[str, Any]:
     """Fill `measures` of an index that is being written, from the parts of its dataset; nothing is decoded.
 
-    Returns facts for `meta`: images by status, and how many films each template was made of. Only films
-    whose file is as it was when it was measured count; the others are "not scanned" or "missing".
+    Returns facts for `meta`: images by status, how many films each template was made of, and how many
+    were compared for duplicates (looked for where ``pictures`` gives thumbnails). Only films whose file
+    is as it was when it was measured count; the others are "not scanned" or "missing".
     """
     parts = parts_of(parts_folder)
+    compared: dict[str, Any] = {"compared": 0, "not_compared": 0}
     con.execute(STATES)
     _look_at_files(con, roots)
     templates = {}
@@ -83,6 +90,7 @@ def fill_measures(con: duckdb.DuckDBPyConnection, parts_folder: Path, roots: Seq
         con.execute(FILMS.replace("$parts", _listed(parts)))
         templates = _score(con)
         con.execute(FILL)
+        compared = duplicates.fill_duplicates(con, parts_folder, roots, pictures)
     else:
         con.execute(NO_PARTS)
     statuses = con.execute("SELECT status, count(*) FROM measures GROUP BY status ORDER BY status").fetchall()
@@ -90,6 +98,7 @@ def fill_measures(con: duckdb.DuckDBPyConnection, parts_folder: Path, roots: Seq
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "statuses": {status: int(count) for status, count in statuses},
         "templates": templates,
+        "duplicates": compared,
     }
 
 
@@ -171,7 +180,9 @@ def _write_scores(
         con.unregister("scored")
 
 
-def with_measures(index: Path, copy: Path, parts_folder: Path, *, generation: str) -> dict[str, Any]:
+def with_measures(
+    index: Path, copy: Path, parts_folder: Path, *, generation: str, pictures: duplicates.Pictures | None = None
+) -> dict[str, Any]:
     """Write a copy of an index whose `measures` are filled from the parts, named as a new generation.
 
     Returns the facts that ``fill_measures`` returns; they stand in its `meta` under "scan".
@@ -183,8 +194,9 @@ def with_measures(index: Path, copy: Path, parts_folder: Path, *, generation: st
         con.execute(schema.MEASURES)
         for statement in schema.comment_statements("measures"):
             con.execute(statement)
+        duplicates.fresh_tables(con)
         meta = {key: json.loads(value) for key, value in con.execute("SELECT key, value FROM meta").fetchall()}
-        facts = fill_measures(con, parts_folder, [Path(root) for root in meta["roots"]])
+        facts = fill_measures(con, parts_folder, [Path(root) for root in meta["roots"]], pictures)
         con.execute("DELETE FROM meta WHERE key IN ('generation', 'scan')")
         new = {"generation": generation, "scan": facts}
         con.executemany("INSERT INTO meta VALUES (?, ?)", [(key, json.dumps(value)) for key, value in new.items()])

@@ -57,6 +57,14 @@ CREATE TABLE measures (
     template VARCHAR, orientation_r DOUBLE, best_variant VARCHAR, best_r DOUBLE, lateral_r DOUBLE);
 """
 
+# Made anew by a scan, too. A pair is here once, the image with the smaller number first.
+DUPLICATES = """
+CREATE OR REPLACE TABLE duplicate_pairs (
+    image_a INTEGER, image_b INTEGER, kind VARCHAR, distance INTEGER, correlation DOUBLE, detail DOUBLE,
+    shared DOUBLE, degrees DOUBLE, size DOUBLE, mirrored BOOLEAN, inverted BOOLEAN);
+CREATE OR REPLACE TABLE duplicate_sample (measure VARCHAR, low DOUBLE, high DOUBLE, pairs BIGINT);
+"""
+
 # `patterns` is made apart because its two enumerations are the dataset's own findings and the states.
 PATTERNS = "CREATE TABLE patterns (pattern INTEGER, finding finding_name, state state_name)"
 
@@ -76,6 +84,8 @@ TABLE_COMMENTS = {
     "mask_images": "what follows from an image's masks: one row per image with masks",
     "readings": "labels from other readers, each with its provenance",
     "measures": "what the pixel scan found, one row per image; empty before a scan",
+    "duplicate_pairs": "pairs of films that are, or may be, one picture; of blank films none; empty before a scan",
+    "duplicate_sample": "how alike films of different patients are: histograms of seeded samples of pairs",
     "attributes": "what one dataset says of its images and others do not: label_method (PadChest)",
     "set_aside": "rows and values that are not in the index, each with its place and reason",
     "sources": "the files read: digest, records read, indexed and set aside",
@@ -179,6 +189,23 @@ COLUMN_COMMENTS = {
         "best_variant": "which turning or exchange of greys makes it most alike",
         "best_r": "likeness of that variant",
         "lateral_r": "likeness of a film that is not called lateral to the median lateral",
+    },
+    "duplicate_pairs": {
+        "kind": "same file, same pixels, verified (one picture, changed) or candidate (alike by its hash alone)",
+        "distance": "bits of 256 in which the hashes differ, at best over turning, mirroring and exchanging greys",
+        "correlation": "of the greys at 64 points per side, one film laid on the other; -1 to 1",
+        "detail": "correlation of the fine structure at 128 points per side; -1 to 1",
+        "shared": "share of the first film on which both show something",
+        "degrees": "turn from the first to the second film, counter-clockwise",
+        "size": "side of the first film on the second: below 1 it is a cut-out",
+        "mirrored": "whether one shows left and right exchanged",
+        "inverted": "whether one shows black and white exchanged",
+    },
+    "duplicate_sample": {
+        "measure": "distance (bits), correlation (films as they are) or detail (the nearest, one laid on the other)",
+        "low": "lower end of the bin, inclusive",
+        "high": "upper end of the bin, exclusive but for the last",
+        "pairs": "pairs of films of different patients",
     },
     "set_aside": {"what": "'row': the row is not indexed; 'value': the row is, this value is not"},
 }

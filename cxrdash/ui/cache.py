@@ -12,6 +12,9 @@ import streamlit as st
 from cxrdash import analysis
 from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
+from cxrdash.images import pair_pictures as pairs
+from cxrdash.images import workers
+from cxrdash.images.film import UnreadableFilm
 from cxrdash.images.thumbnails import ThumbnailStore
 from cxrdash.images.verdict_sheet import verdict_sheet
 from cxrdash.index import generations
@@ -142,6 +145,22 @@ def film_path_or_none(index: Index, film: DrawnImage | None) -> Path | None:
         return film_path(index, film) if film else None
     except CxrdashError:
         return None
+
+
+@st.cache_data(max_entries=64, show_spinner="Laying one film on the other")
+def _pair_pictures(first: str, second: str, content: tuple[int, ...]) -> tuple[bytes, bytes, bytes]:
+    made = pairs.pair_pictures(workers.read(first, side=pairs.LONGEST), workers.read(second, side=pairs.LONGEST))
+    return made.first, made.second, made.difference
+
+
+def pair_pictures(index: Index, a: DrawnImage, b: DrawnImage) -> tuple[bytes, bytes, bytes]:
+    """Return PNGs of two films and of their difference; raises CxrdashError where one cannot be read."""
+    paths = [film_path(index, film) for film in (a, b)]
+    content = tuple(path.stat().st_mtime_ns for path in paths)
+    try:
+        return _pair_pictures(str(paths[0]), str(paths[1]), content)
+    except UnreadableFilm as fault:
+        raise CxrdashError(fault.reason, fault.hint) from fault
 
 
 @st.cache_resource(show_spinner=False)

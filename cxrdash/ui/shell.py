@@ -62,9 +62,13 @@ PAGES = {
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
     "review": PageEntry("Review", ":material/rate_review:", "Images", "How often is the label wrong?"),
     "image_quality": PageEntry("Image quality", ":material/image_search:", "Images", "Are the pictures sound?"),
+    "duplicates": PageEntry(
+        "Duplicates", ":material/content_copy:", "Images", "Which films are in there twice?"
+    ),
     "masks": PageEntry("Masks and boxes", ":material/select_all:", "Images", "Can I trust the annotations?"),
     "splits": PageEntry("Splits", ":material/call_split:", "Act", "How do I split it without leaking?"),
     "compare": PageEntry("Compare", ":material/compare_arrows:", "Act", "Which dataset suits me?"),
+    "report": PageEntry("Report", ":material/description:", "Act", "What do I tell my collaborators?"),
     "query": PageEntry("Query", ":material/database:", "Act", "What if my question is not here?"),
 }
 
@@ -150,6 +154,7 @@ def _style(*, presentation: bool) -> None:
     [data-testid="stMetricValue"] {{ font-size: 1.55rem; font-variant-numeric: tabular-nums; }}
     [data-testid="stMetric"] {{ padding: 0; }}
     [data-testid="stMetric"] > div {{ padding: .5rem .9rem .3rem; }}
+    .st-key-verdict [data-testid="stPageLink"] * {{ white-space: normal; overflow: visible; }}
     .st-key-concerns p {{ font-size: .92rem; }}
     .st-key-concerns [data-testid="stMarkdown"] {{ padding: .1rem .5rem; }}
     .st-key-ds [aria-label="Clear value"] {{ display: none; }}

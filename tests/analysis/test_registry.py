@@ -124,6 +124,8 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "audit": (),
     "stars": ("positive_patients", "positive_images", "positive", "uncertain_images", "reviewed", "wrong", "doubtful"),
     "contradictions": ("count", "of"),
+    # without a scan; their own tests count
+    **dict.fromkeys(["duplicates", "duplicate_summary", "duplicate_calibration", "duplicates_between"], ()),
     "effective_range": ("images", "patients", "of", "of_patients", "if_repeats_added_nothing"),
     "effective_size": ("images", "patients", "of"),
     "label_noise": ("positive_patients", "negative_patients"),

@@ -1,0 +1,1 @@
+"""What leaves the app: the suitability report in several forms, and cohorts as files for training code."""
