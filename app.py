@@ -5,6 +5,8 @@ The file plays two parts. At server start it declares the app, whose script lies
 run it draws the app.
 """
 
+import threading
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -15,4 +17,7 @@ if runtime.exists():
 
     shell.main()
 else:
+    # The first page needs these; they load while the browser is still fetching the app.
+    ahead = ("numpy", "duckdb", "pyarrow", "pandas")
+    threading.Thread(target=lambda: [import_module(name) for name in ahead], daemon=True).start()
     app = st.App(Path(__file__).parent / "cxrdash" / "ui" / "main.py")

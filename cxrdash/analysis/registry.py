@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cxrdash.errors import CxrdashError, shown
@@ -16,6 +17,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Function = Callable[..., "pd.DataFrame"]
+
+# The modules of this package and the statistics in each. A module is imported when one of its own is first
+# asked for, so that the first page waits for three of them rather than for all.
+HOMES = {
+    "agreement": ("agreement", "reader_findings"),
+    "box_agreement": ("box_agreement",),
+    "compare": ("compare", "compare_attributes", "compare_differences"),
+    "concerns": ("concerns",),
+    "loaders": ("loader_audit", "loader_labels"),
+    "logic": ("contradictions", "hierarchy", "redundancy"),
+    "overlaps": ("known_overlaps", "mapping_losses"),
+    "overview": ("ages", "overview"),
+    "pairs": ("label_combinations", "pair_counts"),
+    "part_sizes": ("test_sizes", "test_subgroups"),
+    "patients": ("concentration_summary", "held_by", "images_per_patient", "lorenz", "repeat_share", "timeline"),
+    "prevalence": ("effective_size", "prevalence", "prevalence_by", "prevalence_policies"),
+    "second_opinion": ("second_opinion",),
+    "shift": ("compare_distances",),
+    "standardised": ("standard_cells", "standardised_prevalence"),
+}
+HOME_OF = {name: home for home, names in HOMES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -39,7 +61,28 @@ class Statistic:
         return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-STATISTICS: dict[str, Statistic] = {}
+class Statistics(Mapping[str, Statistic]):
+    """Every statistic by name: those of ``HOMES``, and any other that was registered."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, Statistic] = {}
+
+    def register(self, one: Statistic) -> None:
+        self._registered[one.name] = one
+
+    def __getitem__(self, name: str) -> Statistic:
+        if name in HOME_OF:  # also where it is registered: another thread may still be at the module's last lines
+            import_module(f"cxrdash.analysis.{HOME_OF[name]}")
+        return self._registered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*HOME_OF, *self._registered)))
+
+    def __len__(self) -> int:
+        return len({*HOME_OF, *self._registered})
+
+
+STATISTICS = Statistics()
 
 
 def statistic(title: str, *, method: str, sql: str = "") -> Callable[[Function], Function]:
@@ -47,7 +90,7 @@ def statistic(title: str, *, method: str, sql: str = "") -> Callable[[Function],
 
     def register(function: Function) -> Function:
         name = function.__name__
-        STATISTICS[name] = Statistic(name, title, function, method, sql)
+        STATISTICS.register(Statistic(name, title, function, method, sql))
         return function
 
     return register

@@ -10,16 +10,17 @@ import streamlit as st
 
 from cxrdash import analysis
 from cxrdash.config import cache
-from cxrdash.images.thumbnails import ThumbnailStore
 from cxrdash.index import generations
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.draw import Draw, draw
 from cxrdash.index.selection import Selection, select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cxrdash.images.thumbnails import ThumbnailStore
+    from cxrdash.index.draw import Draw
 
 
 # No on_release close: closing the connection would kill the cursors of other sessions.
@@ -76,6 +77,8 @@ def compared(name: str, indexes: Sequence[Index], cohort: Cohort, **options: Any
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _drawn(dataset: str, generation: str, cohort_key: str, n: int, seed: int, one_per_patient: bool) -> Draw:
+    from cxrdash.index.draw import draw
+
     return draw(select(open_dataset(dataset), cohort_of(cohort_key)), n, seed=seed, one_per_patient=one_per_patient)
 
 
@@ -98,6 +101,8 @@ def counted(index: Index, cohort: Cohort) -> tuple[dict[str, int], str]:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def thumbnails(dataset: str) -> ThumbnailStore:
     """Return the thumbnail store of a dataset."""
+    from cxrdash.images.thumbnails import ThumbnailStore  # Pillow is not for the first page to wait for
+
     return ThumbnailStore(cache().thumbs, dataset)
 
 
