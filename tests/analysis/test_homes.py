@@ -15,7 +15,7 @@ import pytest
 from cxrdash import analysis
 from cxrdash.analysis.registry import HOME_OF, HOMES, STATISTICS
 
-HEAVY = ("scipy", "sklearn", "pydicom", "plotly.express", "PIL")
+HEAVY = ("scipy", "sklearn", "pydicom", "plotly.express", "cxrdash.images.formats")
 # What the frame and the Overview need of this package before their first numbers.
 FIRST_PAGE = {"clusters", "concentration", "concerns", "intervals", "overview", "part_sizes", "patients", "prevalence",
               "registry", "tiers"}  # fmt: skip
