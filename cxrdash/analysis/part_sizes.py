@@ -10,6 +10,7 @@ from cxrdash.analysis import intervals
 from cxrdash.analysis.clusters import patient_sums
 from cxrdash.analysis.prevalence import default_unit
 from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.stacked import stacked
 from cxrdash.analysis.tiers import TIERS, tier
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
@@ -109,22 +110,22 @@ def _cells(index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | Non
     require_unit(index, chosen)
     # Patients are counted from the units they have; a patient as unit is counted from its images.
     sums = patient_sums(select(index, cohort), policy, "image" if chosen == "patient" else chosen, by)
-    names = list(index.finding_names)
-    frames = [
-        pd.DataFrame(
-            {
-                "finding": names,
-                **dict(zip(by, level, strict=True)),
-                "unit": chosen,
-                "positive": sums.sums.positives[at].astype(np.int64),
-                "positive_patients": sums.positive_patients[at],
-                "negative": (sums.sums.units[at] - sums.sums.positives[at]).astype(np.int64),
-                "negative_patients": sums.negative_patients[at],
-                "policy": str(policy),
-            }
-        )
+    names = np.array(index.finding_names)
+    tables = [
+        {
+            "finding": names,
+            **dict(zip(by, level, strict=True)),
+            "unit": chosen,
+            "positive": sums.sums.positives[at].astype(np.int64),
+            "positive_patients": sums.positive_patients[at],
+            "negative": (sums.sums.units[at] - sums.sums.positives[at]).astype(np.int64),
+            "negative_patients": sums.negative_patients[at],
+            "policy": str(policy),
+        }
         for at, level in sorted(enumerate(sums.levels), key=lambda item: item[1])
     ]
+    if tables:
+        return stacked(tables, len(names))
     columns = [
         "finding",
         *by,
@@ -135,10 +136,8 @@ def _cells(index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | Non
         "negative_patients",
         "policy",
     ]
-    if not frames:
-        empty = {name: pd.Series(dtype=np.int64 if "itive" in name or "ative" in name else "str") for name in columns}
-        return pd.DataFrame(empty)
-    return pd.concat(frames, ignore_index=True)
+    empty = {name: pd.Series(dtype=np.int64 if "itive" in name or "ative" in name else "str") for name in columns}
+    return pd.DataFrame(empty)
 
 
 def _with_empty_cells(cells: pd.DataFrame, findings: tuple[str, ...]) -> pd.DataFrame:

@@ -13,25 +13,16 @@ import numpy as np
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.levels import AGE_BANDS as AGE_BANDS
+from cxrdash.index.levels import BY as BY
+from cxrdash.index.levels import numbered
 from cxrdash.index.readings import Reading, Votes, parse_reading
 from cxrdash.index.store import Index, Unit
+from cxrdash.index.units import unions
 from cxrdash.labels.expression import And, Atom, Expression, Not, parse
-from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
     import pandas as pd
-
-AGE_BANDS = ("0-17", "18-39", "40-59", "60-74", "75+", "unknown")  # METHODS 3.8
-
-# Names that a statistic may split a cohort by, and how each is computed.
-BY = {
-    "split": "split",
-    "view": "view",
-    "sex": "sex",
-    "age_band": """CASE WHEN age_years IS NULL THEN 'unknown' WHEN age_years < 18 THEN '0-17'
-        WHEN age_years < 40 THEN '18-39' WHEN age_years < 60 THEN '40-59'
-        WHEN age_years < 75 THEN '60-74' ELSE '75+' END""",
-}
 
 
 @dataclass(frozen=True)
@@ -122,6 +113,10 @@ class Selection:
         """Run a statement over `selected` and return its columns as arrays."""
         return self.index.arrays(self.statement(sql), self.parameters(extra))
 
+    def numbers(self, sql: str, **extra: Any) -> dict[str, np.ndarray]:
+        """Run a statement over `selected` that gives numbers without NULL, and return its columns as arrays."""
+        return self.index.numbers(self.statement(sql), self.parameters(extra))
+
     def rows(self, sql: str, **extra: Any) -> list[tuple[Any, ...]]:
         """Run a statement over `selected` and return its rows."""
         return self.index.rows(self.statement(sql), self.parameters(extra))
@@ -178,9 +173,9 @@ class Selection:
         return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
 
     def _by_union(self, unit: Unit, by: tuple[str, ...]) -> LabelTable:
-        found = self.arrays(_UNIONS.format(levels=_columns(by), unit=unit, names=_names(by)))
-        states = _from_masks(found["mask"], len(self.index.findings))
-        return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
+        levels = numbered(self.index, by)
+        states, weights, level = unions(self, unit, levels)
+        return LabelTable(states, weights, dict(zip(by, levels.names(level), strict=True)))
 
 
 LEVELS = f"""
@@ -289,21 +284,6 @@ def _columns(by: tuple[str, ...]) -> str:
     return "".join(f"{BY[name]} AS {name}, " for name in by)
 
 
-def _names(by: tuple[str, ...]) -> str:
-    return "".join(f"{name}, " for name in by)
-
-
-def _from_masks(masks: np.ndarray, findings: int) -> np.ndarray:
-    """Turn bit strings (four blocks of one bit per finding) into states, the highest precedence winning."""
-    if not len(masks):
-        return np.zeros((0, findings), dtype=np.int8)
-    text = "".join(masks.tolist()).encode()
-    bits = (np.frombuffer(text, dtype=np.uint8) == ord("1")).reshape(len(masks), 4, findings)
-    codes = np.array([State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK], dtype=np.int8)
-    states: np.ndarray = np.max(bits * codes[None, :, None], axis=1).astype(np.int8)
-    return states
-
-
 _FREQUENT = """frequent AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
     SELECT patient FROM {last} GROUP BY patient HAVING count(*) BETWEEN $fewest AND $most))"""
 _FREQUENT_STUDIES = """frequent_studies AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
@@ -339,9 +319,3 @@ _WHOLE_PATTERNS = {
     "image": "SELECT pattern, images AS units FROM pattern_sizes ORDER BY pattern",
     "study": "SELECT pattern, studies AS units FROM pattern_sizes WHERE studies > 0 ORDER BY pattern",
 }
-_UNIONS = """
-WITH unions AS (
-    SELECT {levels}{unit}, bit_or(mask) AS mask FROM selected JOIN pattern_sizes USING (pattern)
-    WHERE {unit} IS NOT NULL GROUP BY ALL)
-SELECT {names}mask::VARCHAR AS mask, count(*)::BIGINT AS units FROM unions GROUP BY ALL
-"""

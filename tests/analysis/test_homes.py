@@ -18,7 +18,7 @@ from cxrdash.analysis.registry import HOME_OF, HOMES, STATISTICS
 HEAVY = ("scipy", "sklearn", "pydicom", "plotly.express", "cxrdash.images.formats")
 # What the frame and the Overview need of this package before their first numbers.
 FIRST_PAGE = {"clusters", "concentration", "concerns", "intervals", "overview", "part_sizes", "patients", "prevalence",
-              "registry", "tiers"}  # fmt: skip
+              "registry", "stacked", "tiers"}  # fmt: skip
 MODULES = tuple(module.name for module in pkgutil.iter_modules(analysis.__path__))
 
 
