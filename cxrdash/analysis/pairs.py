@@ -13,7 +13,7 @@ from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
-from cxrdash.labels.expression import exactly, format_expression
+from cxrdash.labels.expression import And, Atom, Expression, Or, format_expression
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
@@ -121,7 +121,7 @@ def label_combinations(
         count=frame["count"].astype(np.int64),
         of=whole,
         share=frame["count"].astype(float) / whole if whole else np.nan,
-        labels=[*(_exact_text(found, names, chosen) for found in lists), *([""] if rest else [])],
+        labels=[*_exact_texts(lists, names, chosen), *([""] if rest else [])],
         policy=str(chosen),
     ).astype({"combination": "str", "labels": "str", "policy": "str"})
 
@@ -135,19 +135,26 @@ def _summed(positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
     return positive[first], counts
 
 
-def _exact_text(found: list[str], names: tuple[str, ...], policy: Policy) -> str:
-    """Return the expression for units positive under the policy for these findings and for no other."""
-    if policy.positive_states == {State.POSITIVE}:
-        expression = exactly(found, names)
-        return format_expression(expression) if expression is not None else ""
-    others = [f"NOT ({positive_text([name], policy)})" for name in names if name not in found]
-    return " AND ".join([*(f"({positive_text([name], policy)})" for name in found), *others])
+def _exact_texts(sets: list[list[str]], names: tuple[str, ...], policy: Policy) -> list[str]:
+    """Return the expressions for units positive under the policy for the findings of each set and for no other."""
+    states = sorted(policy.positive_states, reverse=True)
+    either = {name: " OR ".join(format_expression(Atom(name, state)) for state in states) for name in names}
+    if len(states) > 1:
+        either = {name: f"({text})" for name, text in either.items()}
+    texts = []
+    for found in map(set, sets):
+        inside = [text for name, text in either.items() if name in found]
+        outside = [text for name, text in either.items() if name not in found]
+        if len(states) > 1:
+            inside += [f"NOT {text}" for text in outside]
+        elif outside:
+            inside.append(f"NOT {outside[0]}" if len(outside) == 1 else f"NOT ({' OR '.join(outside)})")
+        texts.append(" AND ".join(inside))
+    return texts
 
 
 def positive_text(findings: list[str], policy: Policy) -> str:
     """Return the label expression for units positive for all of these findings under a policy."""
-    from cxrdash.labels.expression import And, Atom, Expression, Or
-
     states = sorted(policy.positive_states, reverse=True)
     items: list[Expression] = [
         Or(tuple(Atom(name, state) for state in states)) if len(states) > 1 else Atom(name, State.POSITIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import textwrap
 from dataclasses import dataclass
@@ -143,14 +144,31 @@ class Selection:
         """Return arrays size, patients: how many patients have how many images (or studies) in the cohort."""
         require_unit(self.index, unit)
         if self.cohort.everything:
-            return self.index.arrays(_WHOLE_SIZES, {"unit": "study" if unit == "study" else "image"})
+            return self.index.patient_sizes["study" if unit == "study" else "image"]
         return self.arrays(_STUDY_SIZES if unit == "study" else _PATIENT_SIZES)
 
-    def levels(self) -> pd.DataFrame:
-        """Return [attribute, level, images, patients] for part, view, sex and age band."""
+    def composition(self) -> tuple[pd.DataFrame, dict[str, int]]:
+        """Return [attribute, level, images, patients] for part, view, sex and age, and ``counts``, in one pass."""
         if self.cohort.everything:
-            return self.index.table("SELECT attribute, level, images, patients FROM level_sizes")
-        return self.table(_LEVELS_BY_CELL, patients_numbers=self.index.counts["patients"])
+            return self.index.table("SELECT attribute, level, images, patients FROM level_sizes"), self.counts
+        cells = numbered(self.index, tuple(BY))
+        numbers = {f"{name}_numbers": self.index.counts[name] for name in ("studies", "patients")}
+        if cells.count * sum(numbers.values()) > MOST_BITS:
+            return self.table(LEVELS), self.counts
+        sizes = [len(group) for group in cells.groups]
+        axes = {
+            "axes": list(_AXES),
+            "sizes": [1, *sizes],
+            "below": [1, *(math.prod(sizes[at:]) for at in (1, 2, 3, 4))],
+        }
+        found = self.table(_BY_CELL.format(cell=cells.code), **numbers, **cells.parameters, **axes)
+        whole = found[found["attribute"] == "total"][["images", "studies", "patients", "on_disk"]].sum()
+        found = found[found["attribute"] != "total"]
+        names = [
+            cells.groups[_AXES.index(axis) - 1][at] for axis, at in zip(found["attribute"], found["place"], strict=True)
+        ]
+        levels = found.assign(level=np.array(names, dtype=str))[["attribute", "level", "images", "patients"]]
+        return levels.reset_index(drop=True), {str(name): int(count) for name, count in whole.items()}
 
     def labels(self, unit: Unit = "image", by: tuple[str, ...] = ()) -> LabelTable:
         """Count units by label states, split by the attributes named in ``by`` (keys of BY).
@@ -188,18 +206,20 @@ FROM marked GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
 """
 
 
-# The same counts in one pass: patients of the few cells as one bit each, joined for every level.
-_LEVELS_BY_CELL = f"""
+# The same in one pass, and the whole as axis total: studies and patients of the few cells as one bit each.
+_AXES = ("total", "part", "view", "sex", "age")
+_BY_CELL = """
 WITH cells AS (
-    SELECT split, view, sex, {BY["age_band"]} AS age_band, count(*) AS images,
-           bitstring_agg(patient, 0, $patients_numbers) AS people
-    FROM selected GROUP BY ALL)
-SELECT CASE grouping_id(split, view, sex, age_band)
-           WHEN 7 THEN 'part' WHEN 11 THEN 'view' WHEN 13 THEN 'sex' ELSE 'age' END AS attribute,
-       coalesce(split, view, sex, age_band) AS level,
-       sum(images)::BIGINT AS images, coalesce(bit_count(bit_or(people)), 0)::BIGINT AS patients
-FROM cells GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
+    SELECT {cell} AS cell, count(*) AS images, count(*) FILTER (WHERE on_disk) AS on_disk,
+           bitstring_agg(study, 0, $studies_numbers) AS visits, bitstring_agg(patient, 0, $patients_numbers) AS people
+    FROM selected GROUP BY cell),
+axes AS (SELECT unnest($axes) AS attribute, unnest($sizes) AS size, unnest($below) AS below)
+SELECT attribute, (cell // below % size)::INTEGER AS place, sum(images)::BIGINT AS images,
+       coalesce(bit_count(bit_or(visits) FILTER (WHERE attribute = 'total')), 0)::BIGINT AS studies,
+       coalesce(bit_count(bit_or(people)), 0)::BIGINT AS patients, sum(on_disk)::BIGINT AS on_disk
+FROM cells CROSS JOIN axes GROUP BY ALL ORDER BY ALL
 """
+MOST_BITS = 2**31  # 256 MB at most, once for each processor
 
 
 def counted(count: int, one: str) -> str:
@@ -314,7 +334,6 @@ SELECT size, count(*)::BIGINT AS patients FROM (
     SELECT patient, count(DISTINCT study)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
 WHERE size > 0 GROUP BY size ORDER BY size
 """
-_WHOLE_SIZES = "SELECT size, patients FROM patient_sizes WHERE unit = $unit ORDER BY size"
 _WHOLE_PATTERNS = {
     "image": "SELECT pattern, images AS units FROM pattern_sizes ORDER BY pattern",
     "study": "SELECT pattern, studies AS units FROM pattern_sizes WHERE studies > 0 ORDER BY pattern",

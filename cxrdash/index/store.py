@@ -212,6 +212,15 @@ class Index:
         return {name: tuple(levels) for name, levels in found.items()}
 
     @cached_property
+    def patient_sizes(self) -> dict[str, dict[str, np.ndarray]]:
+        """For images and studies, arrays size and patients: how many patients of the dataset have how many."""
+        sql = "SELECT size, patients FROM patient_sizes WHERE unit = $unit ORDER BY size"
+        found = {unit: self.numbers(sql, {"unit": unit}) for unit in ("image", "study")}
+        for column in (column for sizes in found.values() for column in sizes.values()):
+            column.setflags(write=False)
+        return found
+
+    @cached_property
     def dictionary(self) -> np.ndarray:
         """States of every pattern: int8 of shape (patterns, findings) holding labels.State values."""
         patterns = self.rows("SELECT count(*) FROM pattern_sizes")[0][0]

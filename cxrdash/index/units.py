@@ -44,7 +44,7 @@ class Groups:
         if not len(self.starts):
             return tuple(np.zeros(0, dtype=np.int64) for _ in range(4)), self
         sizes, ends = self.sizes, np.append(self.starts[1:], len(self.pattern)) - 1
-        changed = np.cumsum(changes(self.pattern), dtype=np.int64)
+        changed = np.cumsum(changes(self.pattern), dtype=np.int32)
         varies = changed[ends] != changed[self.starts]
         one, several = np.flatnonzero(~varies), np.flatnonzero(varies)
         pattern, size = self.pattern[self.starts[one]].astype(np.int64), sizes[one]
