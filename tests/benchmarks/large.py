@@ -32,14 +32,13 @@ SECONDS, GIGABYTES = 1.0, 2.0
 # What the goal names; the others are stated beside it.
 NAMED = ("pair_counts", "label_combinations", "prevalence")
 OTHERS = ("images_per_patient", "overview", "test_sizes")
-GROWN = """
-CREATE TABLE grown AS
-SELECT (image + copy * $images)::INTEGER AS image, printf('%03d', copy) || image_id AS image_id,
-       study_id, printf('%03d', copy) || patient_id AS patient_id, hash(sample_key, copy) AS sample_key,
-       COLUMNS(* EXCLUDE (image, image_id, study_id, patient_id, sample_key, study, patient)),
-       study, (patient + copy * $patients)::INTEGER AS patient
-FROM images, range($copies) AS copies(copy) ORDER BY copy, images.rowid;
-DROP TABLE images; ALTER TABLE grown RENAME TO images;
+# One copy at a time, so that the memory taken does not grow with the index.
+COPY = """
+INSERT INTO images BY NAME
+SELECT * REPLACE ((image + $copy * $images)::INTEGER AS image, printf('%03d', $copy) || image_id AS image_id,
+                  printf('%03d', $copy) || patient_id AS patient_id, hash(sample_key, $copy) AS sample_key,
+                  (patient + $copy * $patients)::INTEGER AS patient)
+FROM images WHERE image < $images
 """
 TOTALS = """
 UPDATE pattern_sizes SET images = images * $copies, patients = patients * $copies;
@@ -72,13 +71,14 @@ print(json.dumps([times[0], min(times), bare, kilobytes / 2**20]))
 def grow(path: Path, copies: int) -> None:
     """Repeat the images of an index with new patients; every total grows with them."""
     with duckdb.connect(str(path)) as con:
-        con.execute("SET preserve_insertion_order = true")
+        con.execute("SET memory_limit = '3GB'")
         meta = {key: json.loads(value) for key, value in con.execute("FROM meta").fetchall()}
         counts = meta["counts"]
-        values = {"copies": copies, "images": counts["images"], "patients": counts["patients"]}
-        for sql in (*GROWN.split(";"), *TOTALS.split(";")):
-            if sql.strip():
-                con.execute(sql, {name: value for name, value in values.items() if f"${name}" in sql})
+        values = {"images": counts["images"], "patients": counts["patients"]}
+        for copy in range(1, copies):
+            con.execute(COPY, {"copy": copy, **values})
+        for sql in TOTALS.strip().split(";")[:-1]:
+            con.execute(sql, {"copies": copies})
         grown = json.dumps({name: count * copies for name, count in counts.items()})
         con.execute("UPDATE meta SET value = $grown WHERE key = 'counts'", {"grown": grown})
 
