@@ -58,18 +58,19 @@ class Groups:
 
 
 def in_ranges(
-    selection: Selection, key: str, levels: Levels | None = None, *, more: str = ""
+    selection: Selection, key: str, levels: Levels | None = None, *, more: str = "", at_once: int = IMAGES_AT_ONCE
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield arrays ``key``, pattern (level where there are several, columns in ``more``), a range of keys at a time.
 
-    ``key`` is a dense number: image, study or patient. Images without one are left out.
+    ``key`` is a dense number: image, study or patient. Images without one are left out. A range has about
+    ``at_once`` of the dataset's images.
     """
     counts = selection.index.counts
     keys, images = counts[f"{key}s" if key != "study" else "studies"], max(counts["images"], 1)
     columns, parameters = f"{key} AS key, pattern{more}", {}
     if levels is not None and levels.count > 1:
         columns, parameters = f"{columns}, {levels.code} AS level", levels.parameters
-    step = max(1, keys * IMAGES_AT_ONCE // images)
+    step = max(1, keys * at_once // images)
     statement = _RANGE.format(columns=columns, key=key)
     for first in range(0, keys, step):
         found = selection.numbers(statement, first=first, last=first + step - 1, **parameters)
