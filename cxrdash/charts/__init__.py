@@ -14,6 +14,7 @@ _HOMES = {
     "pairs": ("combination_chart", "pair_matrix"),
     "patients": ("ecdf_chart", "images_per_patient_chart", "lorenz_chart", "patients_histogram", "several_chart"),
     "prevalence": ("level_dots", "policy_dots", "rate_intervals", "state_bars"),
+    "query": ("result_chart",),
     "test_set": ("subgroup_grid", "tier_bars", "width_chart"),
     "theme": ("Look", "export_config"),
     "timeline": ("timeline_chart",),

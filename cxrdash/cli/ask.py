@@ -91,27 +91,22 @@ def stamp(index: Index) -> str:
     return f"dataset {index.dataset}, generation {index.generation}"
 
 
-_SCHEMA = """
-SELECT table_name AS "table", '' AS "column", '' AS type, comment AS meaning FROM duckdb_tables() WHERE NOT internal
-UNION ALL
-SELECT table_name, column_name, CASE WHEN data_type LIKE 'ENUM%' THEN 'ENUM' ELSE data_type END, comment
-FROM duckdb_columns() WHERE NOT internal
-ORDER BY "table", "column"
-"""
-
-
 def query(arguments: argparse.Namespace, cache: Cache) -> int:
     """Run one SELECT with a time and row limit, or list what there is to select from."""
+    from cxrdash.index.queries import described
+    from cxrdash.index.queries import query as run
+    from cxrdash.index.selection import select
     from cxrdash.index.store import open_index
 
     if not arguments.schema and not arguments.sql:
         raise Misuse("Give one SELECT statement.", "Or list the tables with --schema.")
     index = open_index(arguments.dataset, cache)
     if arguments.schema:
-        write_table(index.table(_SCHEMA), arguments.format)
+        write_table(described(index), arguments.format)
         return 0
     sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
-    table, cut = index.guarded_query(sql, seconds=arguments.seconds, rows=arguments.rows)
+    selection = select(index, cohort_of(arguments))
+    table, cut = run(selection, sql, seconds=arguments.seconds, rows=arguments.rows)
     write_table(table, arguments.format)
     if cut:
         say("", f"Cut off after {arguments.rows:,} rows; there are more. Raise --rows to see them.")

@@ -79,6 +79,7 @@ def _query(parser: Parser) -> None:
     parser.add_argument("--schema", action="store_true", help="list the tables and columns instead")
     parser.add_argument("--seconds", type=positive_float, default=30.0, metavar="S", help="time limit (default 30)")
     parser.add_argument("--rows", type=positive_int, default=10_000, metavar="N", help="row limit (default 10000)")
+    add_cohort(parser)
     add_format(parser)
 
 
@@ -168,8 +169,8 @@ VERBS = (
     Verb(
         "query",
         "run your own SELECT over the canonical tables",
-        "The index is opened read-only and can reach no file.",
-        ("query nih --schema", 'query nih "SELECT view, count(*) FROM images GROUP BY view"'),
+        "The index is opened read-only and can reach no file. `selected` holds the images of the cohort options.",
+        ("query nih --schema", 'query nih --sex F "SELECT view, count(*) FROM selected GROUP BY view"'),
         _query,
         "cxrdash.cli.ask:query",
     ),

@@ -96,9 +96,12 @@ class Index:
                 raise self._damaged(fault) from fault
             raise
 
-    def guarded_query(self, sql: str, *, seconds: float, rows: int) -> tuple[pd.DataFrame, bool]:
+    def guarded_query(
+        self, sql: str, *, seconds: float, rows: int, before: str = "", parameters: Mapping[str, Any] | None = None
+    ) -> tuple[pd.DataFrame, bool]:
         """Run a user's own SELECT with a time and row limit.
 
+        ``before`` is our own WITH clause whose relations the SELECT may name, with its ``parameters``.
         Returns the table and whether rows were cut off. Raises CxrdashError for anything but one
         SELECT, for SQL that fails, and when the time is up.
         """
@@ -115,7 +118,8 @@ class Index:
         timer = threading.Timer(seconds, cursor.interrupt)
         timer.start()
         try:
-            found = cursor.execute(f"SELECT * FROM ({sql.strip().rstrip(';')}\n) LIMIT {int(rows) + 1}").fetchdf()
+            limited = f"{before} SELECT * FROM ({sql.strip().rstrip(';')}\n) LIMIT {int(rows) + 1}"
+            found = cursor.execute(limited, dict(parameters or {})).fetchdf()
         except duckdb.InterruptException:
             raise CxrdashError(
                 f"The query was stopped after {seconds:g} seconds.",

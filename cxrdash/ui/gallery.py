@@ -26,7 +26,7 @@ SIZES = (18, 32, 100)
 DEFAULT_SIZE = 32
 CHIP_VALUES = 4  # a chip that names more is no chip
 ACROSS = {18: 6, 32: 8, 100: 12}
-OPENED = "g_image"  # link parameter: the image enlarged
+OPENED = "g_film"  # link parameter: the image enlarged
 MINE = ("g_labels", "g_n", "g_seed", "g_one", "g_captions", OPENED)  # parameters that are not narrowing chips
 
 
@@ -105,6 +105,8 @@ def draw(now: Frame, asked: Asked) -> Draw:
 def sentence(cohort: Cohort, drawn: Draw) -> str:
     """Return the headline: how many of how many, of what."""
     asked = ([cohort.labels] if cohort.labels else []) + [reading_words(reading) for reading in cohort.readings]
+    if cohort.images:
+        asked.append("Images named one by one")
     what = ", ".join(asked) or "All images"
     frame = plural(drawn.of, drawn.frame[:-1])
     more = f" ({plural(drawn.images, 'image')})" if drawn.frame == "patients" else ""

@@ -60,6 +60,7 @@ PAGES = {
     ),
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
     "compare": PageEntry("Compare", ":material/compare_arrows:", "Act", "Which dataset suits me?"),
+    "query": PageEntry("Query", ":material/database:", "Act", "What if my question is not here?"),
 }
 
 

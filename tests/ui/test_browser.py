@@ -127,7 +127,7 @@ def test_a_tile_opens_the_film_large_and_the_link_keeps_it(chromium: Any, small_
     ids = drawn_ids(tab)
     tab.page.locator(f"{GRID} img").first.click()
     tab.page.wait_for_selector('[role="dialog"] img', timeout=30_000)
-    assert "g_image=" in tab.page.url
+    assert "g_film=" in tab.page.url
     opened = Tab(chromium, small_server.url)
     opened.open(tab.page.url.split("/", 3)[3])
     opened.page.wait_for_selector('[role="dialog"] img', timeout=30_000)

@@ -1,0 +1,158 @@
+"""How well a label can be guessed without looking at the film: from view, sex, age and film size alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxrdash.analysis.intervals import auc_interval
+from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.errors import CxrdashError
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
+from cxrdash.index.store import Index
+from cxrdash.labels.policies import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEATURES = ("view", "sex", "age", "size")
+MOST_SIZES = 12
+FEWEST = 20  # positive images, and others; below it no model is fitted
+_COLUMNS = """
+SELECT CASE WHEN patient IS NULL THEN -1 - image ELSE patient END AS grouped, pattern,
+       list_position($views, view)::INTEGER AS view, list_position($sexes, sex)::INTEGER AS sex,
+       coalesce(floor(age_years / 5) * 5 + 2, -1)::INTEGER AS age, coalesce(width, 0) * 100000 + coalesce(height, 0) AS size,
+       count(*)::BIGINT AS images
+FROM selected GROUP BY ALL ORDER BY ALL
+"""
+_PROBE = {
+    "finding": "str", "features": "str", "auc": "float64", "low": "float64", "high": "float64", "positive": "int64",
+    "positive_patients": "int64", "of": "int64", "folds": "int64", "note": "str", "policy": "str",
+}  # fmt: skip
+
+
+@statistic(
+    "Guessing labels from metadata alone",
+    method="logistic regression on view, sex, age and film size; area under the ROC curve among held-out "
+    "patients, mean of the folds; Hanley-McNeil interval with patients as n, METHODS 3.5 and 4.7",
+)
+def shortcut_probe(
+    index: Index,
+    cohort: Cohort | None = None,
+    *,
+    policy: Policy | str = "as_is",
+    features: tuple[str, ...] = FEATURES,
+    folds: int = 5,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """One row per finding: how well a model that never sees the film ranks positive above other images.
+
+    0.5 is guessing. A high value says that view, sex, age or size carry the label, so that an image model
+    may score well on this dataset without reading the lungs; it does not say that any model does so. NaN
+    with a ``note`` where there are too few positive or other images. Folds are by patient.
+    """
+    import pandas as pd
+
+    unknown = [name for name in features if name not in FEATURES]
+    if unknown or not features:
+        raise CxrdashError(f"'{', '.join(unknown)}' is nothing to guess from.", f"Known: {', '.join(FEATURES)}.")
+    if not 2 <= folds <= 20:
+        raise CxrdashError(f"{folds} folds cannot be made.", "Ask for 2 to 20.")
+    chosen = as_policy(policy)
+    rows = _read(index, cohort, features, folds, seed)
+    table = pd.DataFrame(list(_probes(index, rows, chosen, folds)), columns=list(_PROBE)[:-1])
+    return table.assign(features=", ".join(features), policy=str(chosen))[list(_PROBE)].astype(_PROBE)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Images alike in all of these: ``x`` (rows, columns) is what the model is told."""
+
+    x: np.ndarray
+    fold: np.ndarray
+    group: np.ndarray
+    pattern: np.ndarray
+    images: np.ndarray
+
+
+def _read(index: Index, cohort: Cohort | None, features: tuple[str, ...], folds: int, seed: int) -> _Rows:
+    selection = select(index, cohort)
+    found = selection.arrays(_COLUMNS, views=list(index.levels("view")), sexes=list(index.levels("sex")))
+    number, group = np.unique(found["grouped"], return_inverse=True)
+    fold_of = np.random.default_rng(seed).permutation(len(number)) % folds
+    blocks = {"view": _one_hot(found["view"]), "sex": _one_hot(found["sex"]), "age": _ages(found["age"]),
+              "size": _one_hot(_commonest(found["size"], found["images"]))}  # fmt: skip
+    x = np.concatenate([blocks[name] for name in features], axis=1)
+    return _Rows(x, fold_of[group], group, found["pattern"], found["images"].astype(float))
+
+
+def _one_hot(code: np.ndarray) -> np.ndarray:
+    levels = np.unique(code)
+    return np.asarray(code[:, None] == levels[None, :], dtype=float)
+
+
+def _ages(age: np.ndarray) -> np.ndarray:
+    """Age (to five years) as a broken line with knots at 20, 40, 60 and 80 years, and whether it is unknown."""
+    known = age >= 0
+    years = np.where(known, age, 50) / 20.0
+    return np.stack([years, *(np.maximum(years - knot, 0) for knot in (1, 2, 3, 4)), ~known], axis=1).astype(float)
+
+
+def _commonest(size: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """The commonest sizes as they are, all others as -1."""
+    sizes, place = np.unique(size, return_inverse=True)
+    counts = np.bincount(place, images, minlength=len(sizes))
+    kept = np.argsort(-counts, kind="stable")[:MOST_SIZES]
+    return np.asarray(np.where(np.isin(place, kept), place, -1))
+
+
+def _probes(index: Index, rows: _Rows, policy: Policy, folds: int) -> Iterator[dict[str, Any]]:
+    states = index.dictionary
+    for at, finding in enumerate(index.finding_names):
+        positive = np.isin(states[:, at], sorted(policy.positive_states))[rows.pattern]
+        counted = np.isin(states[:, at], sorted(policy.denominator_states))[rows.pattern]
+        people = len(np.unique(rows.group[positive]))
+        others = len(np.unique(rows.group[counted & ~positive]))
+        yes, of = (int(rows.images[which].sum()) for which in (positive, counted))
+        made: dict[str, Any] = {
+            "finding": finding, "positive": yes, "positive_patients": people, "of": of, "folds": folds,
+        }  # fmt: skip
+        few = min(yes, of - yes) < FEWEST or min(people, others) < folds
+        auc = float("nan") if few else _held_out_auc(rows, positive, counted)
+        low, high = auc_interval(auc, people, others) if np.isfinite(auc) else (np.nan, np.nan)
+        note = f"fewer than {FEWEST} positive or other images" if few else ""
+        yield made | {"auc": auc, "low": float(low), "high": float(high), "note": note}
+
+
+def _held_out_auc(rows: _Rows, positive: np.ndarray, counted: np.ndarray) -> float:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    x, y, fold, weight = _gathered(rows, positive, counted)
+    areas, pairs = [], []
+    for held in np.unique(fold):
+        told, asked = fold != held, fold == held
+        if len(np.unique(y[told])) < 2 or len(np.unique(y[asked])) < 2:
+            continue
+        model = LogisticRegression(max_iter=300)
+        score = model.fit(x[told], y[told], sample_weight=weight[told]).decision_function(x[asked])
+        areas.append(roc_auc_score(y[asked], score, sample_weight=weight[asked]))
+        yes = y[asked] == 1
+        pairs.append(weight[asked][yes].sum() * weight[asked][~yes].sum())
+    # Scores of different folds come from different models: each is ranked among its own.
+    return float(np.average(areas, weights=pairs)) if areas else float("nan")
+
+
+def _gathered(
+    rows: _Rows, positive: np.ndarray, counted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows that the model cannot tell apart, summed: there are far fewer of them than images."""
+    keys = np.column_stack([rows.fold, positive, rows.x])[counted]
+    packed = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1]))).ravel()
+    _, first, place = np.unique(packed, return_index=True, return_inverse=True)
+    weight = np.bincount(place, rows.images[counted], minlength=len(first))
+    return keys[first, 2:], keys[first, 1], keys[first, 0], weight

@@ -1,0 +1,193 @@
+"""Splits by patient: built ones, the given one, and the proof that no patient is in two parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxrdash.analysis.registry import as_policy
+from cxrdash.analysis.split_films import ATTRIBUTES, Films, Whole, films_of
+from cxrdash.analysis.splitting import divide
+from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
+from cxrdash.index.store import Index
+from cxrdash.labels.policies import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GIVEN = "given"
+"""In place of shares: the parts as the dataset has them."""
+DEFAULT_PARTS = "train=0.7,valid=0.1,test=0.2"
+DEFAULT_STRATA = ("view", "age_band")
+MOST_PARTS = 20
+
+
+@dataclass(frozen=True)
+class Split:
+    """Every image of a cohort in one part. ``part`` (groups,) holds places in ``names``; see ``Films``."""
+
+    films: Films
+    names: tuple[str, ...]
+    part: Whole
+    fractions: tuple[float, ...]
+    policy: Policy
+    strata: tuple[str, ...]
+    seed: int
+    given: bool = False
+
+    @property
+    def row_part(self) -> Whole:
+        """The part of each row of ``films``."""
+        return self.part[self.films.group]
+
+
+def parse_parts(text: str) -> dict[str, float]:
+    """Return the parts that 'train=.7,valid=.1,test=.2' or '5 folds' describes, with shares that sum to 1.
+
+    CxrdashError names what is wrong.
+    """
+    words = text.strip().split()
+    if len(words) == 2 and words[0].isdigit() and words[1].rstrip("s") == "fold":
+        return _folds(int(words[0]))
+    try:
+        pairs = [part.split("=", 1) for part in text.split(",") if part.strip()]
+        parts = {name.strip(): float(share) for name, share in pairs}
+    except ValueError:
+        raise CxrdashError(f"'{shown(text)}' does not describe parts.", f"Write {DEFAULT_PARTS}, or 5 folds.") from None
+    return _checked(parts, [name.strip() for name, _ in pairs], text)
+
+
+def _folds(folds: int) -> dict[str, float]:
+    if not 2 <= folds <= MOST_PARTS:
+        raise CxrdashError(f"{folds} folds cannot be made.", f"Ask for 2 to {MOST_PARTS}.")
+    return {f"fold_{at + 1}": 1 / folds for at in range(folds)}
+
+
+def _checked(parts: dict[str, float], names: Sequence[str], text: str) -> dict[str, float]:
+    example = f"Write for example {DEFAULT_PARTS}."
+    if len(parts) != len(names) or not 2 <= len(parts) <= MOST_PARTS:
+        raise CxrdashError(f"'{shown(text)}' names {len(names)} parts; 2 to {MOST_PARTS} different ones go.", example)
+    if not all(name.replace("_", "").replace("-", "").isalnum() for name in names):
+        raise CxrdashError(f"A name in '{shown(text)}' is no name of a part.", "Use letters, digits, - and _.")
+    total = sum(parts.values())
+    if not all(0 < share < 1 for share in parts.values()) or abs(total - 1) > 1e-6:
+        raise CxrdashError(f"The shares in '{shown(text)}' sum to {total:g}, not to 1.", example)
+    return {name: share / total for name, share in parts.items()}
+
+
+def build_split(
+    index: Index,
+    cohort: Cohort | None = None,
+    *,
+    parts: str | Mapping[str, float] = DEFAULT_PARTS,
+    policy: Policy | str = "as_is",
+    strata: Sequence[str] = DEFAULT_STRATA,
+    seed: int = 0,
+) -> Split:
+    """Divide a cohort by patient so that each part gets its share of every label and of every level of ``strata``.
+
+    ``parts`` are shares by name (or text, see ``parse_parts``). An image without a patient is a group of
+    its own. The same seed gives the same parts on any machine; seed 0 breaks ties by the patients' ids.
+    Greedy division of count vectors, METHODS 6.2.
+    """
+    shares = parse_parts(parts) if isinstance(parts, str) else _checked(dict(parts), list(parts), str(dict(parts)))
+    unknown = [name for name in strata if name not in ATTRIBUTES]
+    if unknown:
+        raise CxrdashError(f"'{shown(unknown[0])}' is nothing to stratify by.", f"Known: {', '.join(ATTRIBUTES)}.")
+    films, chosen = films_of(select(index, cohort)), as_policy(policy)
+    vectors = _vectors(films, chosen, strata)
+    fractions = tuple(shares.values())
+    part = divide(vectors, fractions, sizes=films.size, ranks=_ranks(films.names, seed))
+    return Split(films, tuple(shares), part, fractions, chosen, tuple(strata), seed)
+
+
+def given_split(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> Split | None:
+    """Return the dataset's own parts; None where it has fewer than two.
+
+    Patients with images in several parts are divided into one group per part, so that every image stays
+    in its part; ``shared`` and the proof count them.
+    """
+    films = films_of(select(index, cohort))
+    present = [at for at in range(len(films.levels["split"])) if (films.codes["split"] == at).any()]
+    names = tuple(films.levels["split"][at] for at in present)
+    if len(names) < 2:
+        return None
+    place = {at: number for number, at in enumerate(present)}
+    part_of_row = np.array([place[int(at)] for at in films.codes["split"]], dtype=np.int64)
+    key, group = np.unique(films.group * len(names) + part_of_row, return_inverse=True)
+    divided = Films(
+        films.index, group.astype(np.int64), films.number[key // len(names)], films.pattern, films.images, films.age,
+        films.codes, films.levels, films.names[key // len(names)],
+    )  # fmt: skip
+    part = (key % len(names)).astype(np.int64)
+    images = np.bincount(part, divided.size, minlength=len(names))
+    return Split(divided, names, part, tuple(images / max(images.sum(), 1)), as_policy(policy), (), 0, True)
+
+
+def _vectors(films: Films, policy: Policy, strata: Sequence[str]) -> np.ndarray:
+    """Count, per group, positive images of each finding, images without any, images by stratum, and images."""
+    kinds = [finding.kind for finding in films.index.findings]
+    positive = films.positive(policy)[:, [at for at, kind in enumerate(kinds) if kind != "normal"]]
+    columns = [positive[films.pattern, at] for at in range(positive.shape[1])]
+    columns.append((~positive.any(axis=1)).astype(bool)[films.pattern])
+    for name in strata:
+        columns += [films.codes[name] == at for at in range(len(films.levels[name]))]
+    columns.append(np.ones(len(films.images), dtype=bool))
+    counts = [np.bincount(films.group, films.images * column, minlength=films.groups) for column in columns]
+    return np.stack(counts, axis=1)
+
+
+def _ranks(names: np.ndarray, seed: int) -> Whole:
+    keys = names
+    if seed:
+        keys = np.array([hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=12).hexdigest() for name in names])
+    ranks = np.empty(len(names), dtype=np.int64)
+    ranks[np.argsort(keys, kind="stable")] = np.arange(len(names))
+    return ranks
+
+
+_IMAGES = """
+SELECT image_id, coalesce(patient_id, '') AS patient_id, coalesce(study_id, '') AS study_id, split,
+       CASE WHEN patient IS NULL THEN -1 - image ELSE patient END AS grouped
+FROM selected ORDER BY image
+"""
+
+
+def split_images(split: Split, cohort: Cohort | None = None) -> pd.DataFrame:
+    """Return [image_id, patient_id, study_id, part], one row per image; ``cohort`` is the one that was split."""
+    table = select(split.films.index, cohort).table(_IMAGES)
+    if split.given:
+        table["part"] = table["split"]
+    else:
+        group = np.searchsorted(split.films.number, table["grouped"].to_numpy().astype(np.int64))
+        table["part"] = np.array(split.names)[split.part[group]]
+    return table[["image_id", "patient_id", "study_id", "part"]].astype("str")
+
+
+def proof(images: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return, for every pair of parts, how many patients, studies and images stand in both.
+
+    Counted anew from the list of images itself (``split_images``), not from how it was made. ``patients``
+    is None where no image of the two parts has a patient.
+    """
+    rows = []
+    sets = {
+        (name, column): set(images.loc[images["part"] == name, column]) - {""}
+        for name in names
+        for column in ("patient_id", "study_id", "image_id")
+    }
+    for a, b in combinations(names, 2):
+        row: dict[str, Any] = {"part_a": a, "part_b": b}
+        for unit, column in (("patients", "patient_id"), ("studies", "study_id"), ("images", "image_id")):
+            in_a, in_b = sets[a, column], sets[b, column]
+            row |= {f"{unit}_a": len(in_a), f"{unit}_b": len(in_b)}
+            row[f"shared_{unit}"] = len(in_a & in_b) if in_a or in_b else None
+        rows.append(row)
+    return rows

@@ -1,0 +1,208 @@
+"""Whether one label hides two diseases: who and what its positives are, against the other images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxrdash.analysis.odds import Contrast, contrast_of_sums
+from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.split_films import NOT_READ, Films, films_of
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
+from cxrdash.index.store import Index
+from cxrdash.labels.policies import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+ALERT, NOTE = 0.5, 0.2  # of a standardised difference
+MOST_OF_POSITIVE, NOT_MOST_OF_OTHER = 0.8, 0.6
+BATCHES = (16, 32, 64)
+MOST_TAGS = 12
+METADATA = ("view", "sex", "age_band", "split")
+_STRATA = {
+    "finding": "str", "attribute": "str", "level": "str", "kind": "str", "images": "int64", "positive": "int64",
+    "share_in_positive": "float64", "images_other": "int64", "other": "int64", "share_in_other": "float64",
+    "difference": "float64", "smd": "float64", "smd_low": "float64", "smd_high": "float64", "odds_ratio": "float64",
+    "odds_low": "float64", "odds_high": "float64", "corrected": "bool", "q": "float64", "verdict": "str",
+    "share_of_images": "float64", **{f"none_in_{size}": "float64" for size in BATCHES}, "policy": "str",
+}  # fmt: skip
+_SQL = """
+SELECT finding, view, sex, count(*) AS images FROM selected JOIN patterns USING (pattern)
+WHERE state = 'positive' GROUP BY ALL ORDER BY ALL
+"""
+
+
+@statistic(
+    "Strata inside each label",
+    method="shares of positives and of the other images, standardised difference, odds ratio; intervals clustered by "
+    "patient, METHODS 4.2 and 4.7; q: Benjamini-Hochberg over all rows",
+    sql=_SQL,
+)
+def strata(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> pd.DataFrame:
+    """One row per finding, attribute and level that occurs among the images that count for the finding.
+
+    Of the finding's ``positive`` images ``images`` are in the level (``share_in_positive``), of the
+    ``other`` ones ``images_other``. ``smd`` is the standardised difference of the two shares. ``verdict``
+    is 'alert' (smd of 0.5 or more either way, or a level with 80% of the positives and less than 60% of the
+    others), 'note' (from 0.2), or '' also where the interval of the smd holds 0. Attributes (``kind``) are
+    view, sex, age band and part (metadata), every device among the labels, yes or no (device), and what
+    other readers marked that is no finding of the dataset, among the images they read (reader).
+    ``share_of_images`` is ``images`` of all images of the cohort and ``none_in_16`` the chance that 16
+    images drawn at random hold none of them. Two-level attributes have one row, their rarer level.
+    """
+    import pandas as pd
+
+    chosen, selection = as_policy(policy), select(index, cohort)
+    films = films_of(selection, _tags(index))
+    rows = [row for at in range(len(index.finding_names)) for row in _rows(films, chosen, at)]
+    q = _q_values([row.pop("p_value") for row in rows])
+    table = pd.DataFrame(rows, columns=[name for name in _STRATA if name not in ("q", "policy")])
+    return table.assign(q=q, policy=str(chosen))[list(_STRATA)].astype(_STRATA)
+
+
+def _tags(index: Index) -> list[tuple[str, str]]:
+    """What readers marked that is no finding of the dataset: drains, tubes, subtypes."""
+    known = set(index.finding_names)
+    found = [(reader, name) for reader, names in index.readers.items() for name in names if name not in known]
+    return found[:MOST_TAGS]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Indicator columns over rows of films: ``attribute``, ``level`` and, per row and attribute, the level's place.
+
+    Each attribute begins with a column for all its rows; ``code[attribute]`` is -1 where a row does not count.
+    """
+
+    names: list[tuple[str, str]]
+    start: dict[str, int]
+    codes: dict[str, np.ndarray]
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+
+def _columns(films: Films, policy: Policy, finding: int) -> _Columns:
+    names: list[tuple[str, str]] = []
+    start, codes = {}, {}
+    for attribute, code, levels in _attributes(films, policy, finding):
+        start[attribute] = len(names)
+        codes[attribute] = code
+        names += [(attribute, "")] + [(attribute, level) for level in levels]
+    return _Columns(names, start, codes)
+
+
+def _attributes(films: Films, policy: Policy, finding: int) -> Iterator[tuple[str, np.ndarray, tuple[str, ...]]]:
+    for name in METADATA:
+        if len(np.unique(films.codes[name])) > 1:
+            yield name, films.codes[name], films.levels[name]
+    positive = films.positive(policy)
+    for at, other in enumerate(films.index.findings):
+        if other.kind == "device" and at != finding:
+            yield other.name, positive[films.pattern, at].astype(np.int64), ("no", "yes")
+    for name, levels in films.levels.items():
+        if levels[0] == NOT_READ:
+            yield name, films.codes[name] - 1, levels[1:]
+
+
+def _rows(films: Films, policy: Policy, finding: int) -> Iterator[dict[str, Any]]:
+    columns = _columns(films, policy, finding)
+    positive = films.positive(policy)[films.pattern, finding]
+    other = films.counted(policy)[films.pattern, finding] & ~positive
+    yes, no = (_counts(films, columns, rows) for rows in (positive, other))
+    products = {"pp": (yes.T @ yes).toarray(), "pn": (yes.T @ no).toarray(), "nn": (no.T @ no).toarray()}
+    sums = np.asarray(yes.sum(axis=0)).ravel(), np.asarray(no.sum(axis=0)).ravel()
+    clusters = np.asarray(((yes + no) > 0).sum(axis=0)).ravel()
+    found = []
+    for attribute, first in columns.start.items():
+        places = [at for at in range(first + 1, columns.width) if columns.names[at][0] == attribute]
+        present = [at for at in places if sums[0][at] + sums[1][at] > 0]
+        if len(present) < 2:
+            continue
+        # Two levels say the same thing twice; the rarer one says it better.
+        shown = present if len(present) > 2 else [min(present, key=lambda at: sums[0][at] + sums[1][at])]
+        for at in shown:
+            made = _contrast(products, sums, first, at, int(clusters[first]))
+            found.append(_row(films, finding, columns.names[at], made))
+    yield from sorted(found, key=lambda row: -abs(row["smd"]) if np.isfinite(row["smd"]) else 1.0)
+
+
+def _counts(films: Films, columns: _Columns, rows: np.ndarray) -> csr_array:
+    """Units by group and column, of these rows."""
+    from scipy.sparse import csr_array
+
+    at = np.flatnonzero(rows)
+    group, images = films.group[at], films.images[at].astype(float)
+    places, groups, weights = [], [], []
+    for attribute, first in columns.start.items():
+        code = columns.codes[attribute][at]
+        counts = code >= 0
+        for column in (np.full(int(counts.sum()), first), first + 1 + code[counts]):
+            places.append(column)
+            groups.append(group[counts])
+            weights.append(images[counts])
+    shape = (films.groups, columns.width)
+    if not places:
+        return csr_array(shape)
+    return csr_array((np.concatenate(weights), (np.concatenate(groups), np.concatenate(places))), shape=shape)
+
+
+def _contrast(
+    products: dict[str, np.ndarray], sums: tuple[np.ndarray, np.ndarray], first: int, at: int, clusters: int
+) -> Contrast:
+    """Cells of a level: a in it and positive, b positive elsewhere, c and d the same of the others."""
+    # a, b, c, d from the level's column and that of the whole attribute, of positives and of others.
+    mix = np.array([[1, 0, 0, 0], [-1, 1, 0, 0], [0, 0, 1, 0], [0, 0, -1, 1]], dtype=float)
+    pick = np.ix_([at, first], [at, first])
+    second = np.block([[products["pp"][pick], products["pn"][pick]], [products["pn"][pick].T, products["nn"][pick]]])
+    totals = np.array([sums[0][at], sums[0][first], sums[1][at], sums[1][first]])
+    return contrast_of_sums(mix @ totals, mix @ second @ mix.T, clusters)
+
+
+def _row(films: Films, finding: int, place: tuple[str, str], made: Contrast) -> dict[str, Any]:
+    a, b, c, d = (round(cell) for cell in made.cells)
+    images = int(films.images.sum())
+    share = a / images if images else float("nan")
+    return {
+        "finding": films.index.finding_names[finding], "attribute": place[0], "level": place[1], "images": a,
+        "kind": kind_of(films.index, place[0]),
+        "positive": a + b, "share_in_positive": made.share_positive, "images_other": c, "other": c + d,
+        "share_in_other": made.share_other, "difference": made.difference, "smd": made.smd, "smd_low": made.smd_low,
+        "smd_high": made.smd_high, "odds_ratio": made.odds_ratio, "odds_low": made.odds_low,
+        "odds_high": made.odds_high, "corrected": made.corrected, "p_value": made.p_value, "verdict": _verdict(made),
+        "share_of_images": share, **{f"none_in_{size}": (1 - share) ** size for size in BATCHES},
+    }  # fmt: skip
+
+
+def kind_of(index: Index, attribute: str) -> str:
+    """Return whether an attribute comes from the metadata, is a device among the labels, or from a reader."""
+    if attribute in METADATA:
+        return "metadata"
+    return "device" if attribute in index.finding_names else "reader"
+
+
+def _verdict(made: Contrast) -> str:
+    if not np.isfinite(made.smd) or made.smd_low <= 0 <= made.smd_high:
+        return ""
+    dominates = made.share_positive >= MOST_OF_POSITIVE and made.share_other < NOT_MOST_OF_OTHER
+    if abs(made.smd) >= ALERT or dominates:
+        return "alert"
+    return "note" if abs(made.smd) >= NOTE else ""
+
+
+def _q_values(p_values: list[float]) -> np.ndarray:
+    from scipy.stats import false_discovery_control
+
+    p = np.asarray(p_values, dtype=float)
+    q = np.full(len(p), np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        q[known] = false_discovery_control(p[known])
+    return q
