@@ -10,6 +10,7 @@ from cxrdash.analysis.registry import HOME_OF, STATISTICS, Function, Statistic, 
 
 if TYPE_CHECKING:
     from cxrdash.analysis.agreement import agreement, reader_findings
+    from cxrdash.analysis.balance import balance, leakage, split_sizes
     from cxrdash.analysis.box_agreement import box_agreement
     from cxrdash.analysis.compare import compare, compare_attributes, compare_differences
     from cxrdash.analysis.concerns import concerns
@@ -30,15 +31,19 @@ if TYPE_CHECKING:
     from cxrdash.analysis.prevalence import effective_size, prevalence, prevalence_by, prevalence_policies
     from cxrdash.analysis.second_opinion import second_opinion
     from cxrdash.analysis.shift import compare_distances
+    from cxrdash.analysis.shortcut import shortcut_probe
+    from cxrdash.analysis.simpson import simpson, simpson_strata
     from cxrdash.analysis.standardised import standard_cells, standardised_prevalence
+    from cxrdash.analysis.strata import strata
 
 __all__ = [
-    "STATISTICS", "Statistic", "ages", "agreement", "box_agreement", "compare", "compare_attributes",
+    "STATISTICS", "Statistic", "ages", "agreement", "balance", "box_agreement", "compare", "compare_attributes",
     "compare_differences", "compare_distances", "compute", "concentration_summary", "concerns", "contradictions",
     "effective_size", "held_by", "hierarchy", "images_per_patient", "known_overlaps", "label_combinations",
-    "loader_audit", "loader_labels", "lorenz", "mapping_losses", "named", "overview", "pair_counts", "prevalence",
-    "prevalence_by", "prevalence_policies", "reader_findings", "redundancy", "repeat_share", "second_opinion",
-    "standard_cells", "standardised_prevalence", "test_sizes", "test_subgroups", "timeline",
+    "leakage", "loader_audit", "loader_labels", "lorenz", "mapping_losses", "named", "overview", "pair_counts",
+    "prevalence", "prevalence_by", "prevalence_policies", "reader_findings", "redundancy", "repeat_share",
+    "second_opinion", "shortcut_probe", "simpson", "simpson_strata", "split_sizes", "standard_cells",
+    "standardised_prevalence", "strata", "test_sizes", "test_subgroups", "timeline",
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ Function = Callable[..., "pd.DataFrame"]
 # asked for, so that the first page waits for three of them rather than for all.
 HOMES = {
     "agreement": ("agreement", "reader_findings"),
+    "balance": ("balance", "leakage", "split_sizes"),
     "box_agreement": ("box_agreement",),
     "compare": ("compare", "compare_attributes", "compare_differences"),
     "concerns": ("concerns",),
@@ -35,7 +36,10 @@ HOMES = {
     "prevalence": ("effective_size", "prevalence", "prevalence_by", "prevalence_policies"),
     "second_opinion": ("second_opinion",),
     "shift": ("compare_distances",),
+    "shortcut": ("shortcut_probe",),
+    "simpson": ("simpson", "simpson_strata"),
     "standardised": ("standard_cells", "standardised_prevalence"),
+    "strata": ("strata",),
 }
 HOME_OF = {name: home for home, names in HOMES.items() for name in names}
 

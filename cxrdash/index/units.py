@@ -105,10 +105,11 @@ def changes(column: np.ndarray) -> np.ndarray:
 
 
 def unions(selection: Selection, key: str, levels: Levels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct unions of states over the images that a study or patient has in the cohort.
+    """Return the unions of states over the images that a study or patient has in the cohort.
 
     Three arrays of one length: states, int8 of shape (rows, findings), each the highest precedence among
-    the images (labels.State); how many studies or patients have them; the number of their level.
+    the images (labels.State); how many studies or patients have them; the number of their level. States
+    that came about from different ones may stand in several rows.
     """
     index = selection.index
     bits = index.state_bits
