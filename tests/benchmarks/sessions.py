@@ -13,13 +13,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import quantiles
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from cxrdash.config import Cache
 from cxrdash.index.build import Request, build_index
@@ -40,7 +41,9 @@ class Session:
 
     def __init__(self, server: Server) -> None:
         url = server.url.replace("http", "ws") + "/_stcore/stream"
-        self._socket: ClientConnection = connect(url, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
+        self._open = ExitStack()
+        known = [Subprotocol("streamlit")]
+        self._socket = self._open.enter_context(connect(url, subprotocols=known, max_size=None))
         self.charts = 0
 
     def rerun(self, page: str) -> float:
@@ -61,7 +64,7 @@ class Session:
                 return time.perf_counter() - start
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
 
 def server_seconds(server: Server) -> float:
