@@ -13,28 +13,29 @@ elif show.nothing(now):
     show.headline(QUESTION, "No images in this cohort")
 else:
     top = st.container()
-    view = st.session_state.get("p_chart") or parts.view_in_link()
+    view = parts.views()
+    middle = st.container()
     if view in parts.OF_FINDINGS:
         rows = parts.by_finding(now)
         said = parts.finding_sentence(now, rows) if view == "By finding" else parts.worth(now, rows)
         with top:
             show.headline(QUESTION, said)
             show.key_figures(parts.worth_figures(now, rows))
-            parts.views()
+        with middle:
             parts.finding_view(now, view, rows, said)
         parts.finding_table(now, rows)
-        parts.timeline(now)
-        show.provenance(now, "effective_range", rows.drop(columns="door"))
+        name, result = "effective_range", rows.drop(columns="door")
     else:
         threshold, others = parts.controls(now)
         above = now.compute("repeat_share", thresholds=(threshold,)).iloc[0]
         summary = now.compute("concentration_summary").iloc[0]
-        sizes = now.compute("images_per_patient")
+        name, result = "images_per_patient", now.compute("images_per_patient")
+        said = parts.sentence(now, above, summary)
         with top:
-            show.headline(QUESTION, parts.sentence(now, above, summary))
+            show.headline(QUESTION, said)
             show.key_figures(parts.figures(now, summary))
-            view = parts.views()
-            parts.chart(now, view, sizes, threshold, others, parts.sentence(now, above, summary))
-        parts.tables(now, sizes, summary)
-        parts.timeline(now)
-        show.provenance(now, "images_per_patient", sizes)
+        with middle:
+            parts.chart(now, view, result, threshold, others, said)
+        parts.tables(now, result, summary)
+    parts.timeline(now)
+    show.provenance(now, name, result)

@@ -153,9 +153,9 @@ def label_noise(  # noqa: PLR0913 - each assumption stands on the page under its
     given = {"positive": ErrorRate(wrong, wrong, wrong), "negative": ErrorRate(missed, missed, missed)}
     model = {"sensitivity": sensitivity, "specificity": specificity, "auc": auc}
     rows = [
-        _row((cell.positive_patients, cell.negative_patients), model,
-             *(reviewed.get((cell.finding, side), error) for side, error in given.items()))
-        for cell in cells.itertuples()
+        _row((cell["positive_patients"], cell["negative_patients"]), model,
+             *(reviewed.get((cell["finding"], side), error) for side, error in given.items()))
+        for cell in cells.to_dict("records")
     ]  # fmt: skip
     kept = cells[["finding", "split", "positive_patients", "negative_patients", "unit", "policy"]]
     table = pd.DataFrame(rows, columns=[name for name in _COLUMNS if name not in kept])
@@ -193,11 +193,11 @@ def reviewed_errors(reviews: pd.DataFrame) -> dict[tuple[str, str], ErrorRate]:
     rated = reviews[(reviews["purpose"] == RATE) & (reviews["judged"] > 0)]
     rated = rated.assign(panel=rated["reader"] == PANEL).sort_values(["panel", "judged", "session"], kind="stable")
     found = {}
-    for row in rated.itertuples():  # the last one stands: the panel's, else the largest
-        side = {"positive": "positive", "negative": "negative", "blank": "negative"}.get(row.state)
+    for row in rated.to_dict("records"):  # the last one stands: the panel's, else the largest
+        side = {"positive": "positive", "negative": "negative", "blank": "negative"}.get(row["state"])
         if side:
-            source = f"review of {row.judged:,} images, {row.reader}"
-            found[row.finding, side] = ErrorRate(row.rate, row.low, row.high, source)
+            source = f"review of {row['judged']:,} images, {row['reader']}"
+            found[row["finding"], side] = ErrorRate(row["rate"], row["low"], row["high"], source)
     return found
 
 

@@ -12,6 +12,7 @@ from cxrdash.analysis.pairs import pair_counts
 from cxrdash.analysis.patient_units import PatientUnits, patient_units
 from cxrdash.analysis.prevalence import default_unit
 from cxrdash.analysis.registry import as_policy, named, statistic
+from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
@@ -39,7 +40,12 @@ _COLUMNS = {
     sql=named("pair_counts").sql,
 )
 def pair_odds(
-    index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is", unit: Unit | None = None
+    index: Index,
+    cohort: Cohort | None = None,
+    *,
+    policy: Policy | str = "as_is",
+    unit: Unit | None = None,
+    findings: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """One row per unordered pair of findings, in card order: its odds ratio with an interval that knows about patients.
 
@@ -50,18 +56,26 @@ def pair_odds(
     p-value freed of the number of comparisons; where fewer than 5 are expected the p-value is the greater
     of the clustered one and Fisher's. ``verdict`` is 'together', 'apart', or '' where q is 0.05 or more.
     Undefined (NaN, not tested) where a finding is positive in none or in all units.
-    With ``unit`` patient it asks whether a patient *ever* had both: that mixes dates and grows with
-    follow-up (METHODS 4.3).
+    ``findings`` keeps the pairs among these, which are then all that is tested. With ``unit`` patient it asks
+    whether a patient *ever* had both: that mixes dates and grows with follow-up (METHODS 4.3).
     """
     chosen, counted = as_policy(policy), unit or default_unit(index)
     pairs = pair_counts(index, cohort, policy=chosen, unit=counted)
     place = {name: at for at, name in enumerate(index.finding_names)}
-    first, second = (pairs[name].map(place).to_numpy(dtype=np.int64) for name in ("finding_a", "finding_b"))
-    once = first < second
+    first, second = (np.asarray(pairs[name].map(place), dtype=np.int64) for name in ("finding_a", "finding_b"))
+    once = (first < second) & _among(index, pairs, findings)
     table = pairs[once].reset_index(drop=True)
     units = patient_units(select(index, cohort), counted)
     error = _errors(units, chosen, (first[once], second[once]), _cells(table))
     return _judged(table.assign(unit=counted), error)[list(_COLUMNS)].astype(_COLUMNS)
+
+
+def _among(index: Index, pairs: pd.DataFrame, findings: tuple[str, ...]) -> NDArray[np.bool_]:
+    unknown = [name for name in findings if name not in index.finding_names]
+    if unknown:
+        raise CxrdashError(f"There is no finding '{shown(unknown[0])}'.", "Known: " + ", ".join(index.finding_names))
+    kept = set(findings or index.finding_names)
+    return np.asarray(pairs["finding_a"].isin(kept) & pairs["finding_b"].isin(kept))
 
 
 def _cells(table: pd.DataFrame) -> Array:

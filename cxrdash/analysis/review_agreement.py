@@ -205,7 +205,8 @@ def corrected_prevalence(index: Index, cohort: Cohort | None = None, *, reader: 
     ``ppv`` are positives confirmed, ``missed`` negatives that show the finding (doubtful counted as the label
     says). ``labelled`` is the prevalence by the label among the two, ``rate`` the corrected one, whose
     ``low`` and ``high`` combine two Wilson intervals (``symmetric_low`` and ``symmetric_high`` come from its
-    standard error). ``note`` says what the estimate takes for granted. The panel's verdicts count unless a ``reader`` is named.
+    standard error). ``note`` says what the estimate takes for granted. The panel's verdicts count
+    unless a ``reader`` is named.
     """
     reviews = [marks for marks in marks_of(index, cohort) if _counts_here(marks, reader)]
     positive = [marks for marks in reviews if marks.session.state == "positive"]

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cxrdash.charts.canvas import axis, doors, name_axis, note, nothing, records, right_texts, rows_height, sheet, still
-from cxrdash.charts.theme import Look, number, plain
+from cxrdash.charts.theme import Look, number, people, plain
 
 STEPS = (1, 2, 5)
 
@@ -47,8 +47,9 @@ def effective_ranges(frame: pd.DataFrame, look: Look, *, unit: str = "images") -
     _end_notes(figure, look, rows, unit)
     figure.update_yaxes(**name_axis(look, rows["finding"].tolist(), showgrid=True))
     title = f"{plain(unit).capitalize()} of different patients that would tell as much (log scale)"
-    figure.update_xaxes(**_log_axis(look, title, min(floor.min(), rows["effective_n"].min()), float(whole.max())))
-    right_texts(figure, look, [f"{number(r['images'])} in {number(r['patients'])} patients" for r in records(rows)])
+    lowest = rows[["if_repeats_added_nothing", "effective_n", "effective_low"]].min().min()
+    figure.update_xaxes(**_log_axis(look, title, lowest, float(whole.max())))
+    right_texts(figure, look, [f"{number(r['images'])} positive, {people(r['patients'])}" for r in records(rows)])
     return figure
 
 
@@ -105,9 +106,9 @@ def images_and_patients(frame: pd.DataFrame, look: Look, *, unit: str = "images"
         return nothing(look)
     figure = sheet(look, rows_height(look, frame["finding"].tolist(), 110))
     at = list(range(len(frame)))
-    people, images = (frame[name].astype("float64").where(frame[name] > 0) for name in ("patients", "images"))
-    _add_lines(figure, (people, images, at), look.line, 2)
-    for position, (values, name) in enumerate(((people, "patients"), (images, plain(unit)))):
+    patients, images = (frame[name].astype("float64").where(frame[name] > 0) for name in ("patients", "images"))
+    _add_lines(figure, (patients, images, at), look.line, 2)
+    for position, (values, name) in enumerate(((patients, "patients"), (images, plain(unit)))):
         figure.add_trace(
             go.Scatter(
                 x=values.tolist(), y=at, mode="markers", name=f"positive {name}", customdata=doors(frame, "finding"),
@@ -116,8 +117,8 @@ def images_and_patients(frame: pd.DataFrame, look: Look, *, unit: str = "images"
                     "color": (look.text, look.accent)[position], "line": {"color": look.ground, "width": 1},
                 },
                 hovertext=[
-                    f"<b>{plain(r['finding'])}</b><br>{number(r['images'])} {plain(unit)} of {number(r['patients'])} "
-                    "patients" for r in records(frame)
+                    f"<b>{plain(r['finding'])}</b><br>{number(r['images'])} {plain(unit)} of {people(r['patients'])}"
+                    for r in records(frame)
                 ],
                 hoverinfo="text", cliponaxis=False, showlegend=True, **still(),
             )
@@ -130,6 +131,6 @@ def images_and_patients(frame: pd.DataFrame, look: Look, *, unit: str = "images"
     ]
     figure.update_layout(showlegend=True)
     figure.update_yaxes(**name_axis(look, frame["finding"].tolist(), showgrid=True))
-    figure.update_xaxes(**_log_axis(look, "Positives (log scale)", people.min(), images.max()))
+    figure.update_xaxes(**_log_axis(look, "Positives (log scale)", patients.min(), images.max()))
     right_texts(figure, look, texts)
     return figure

@@ -21,7 +21,7 @@ from cxrdash.charts.canvas import (
     still,
 )
 from cxrdash.charts.intervals import Series, add_dots
-from cxrdash.charts.theme import SERIES_SYMBOLS, Look, interval, number, percent, plain
+from cxrdash.charts.theme import SERIES_SYMBOLS, Look, interval, number, people, percent, plain
 
 
 def measure_widths(frame: pd.DataFrame, look: Look, *, measure: str = "sensitivity") -> go.Figure:
@@ -48,7 +48,7 @@ def _width_text(row: dict[str, Any], measure: str) -> str:
     if pd.isna(row["low"]):
         return "cannot be tested"
     ends = f"{row['low']:.2f}–{row['high']:.2f}" if measure == "AUC" else interval(row["low"], row["high"])
-    return f"{ends}, {number(row['cases'])} patients"
+    return f"{ends}, {people(row['cases'])}"
 
 
 def drop_bars(frame: pd.DataFrame, look: Look) -> go.Figure:
@@ -90,10 +90,11 @@ def drop_bars(frame: pd.DataFrame, look: Look) -> go.Figure:
 
 
 def _drop_text(row: dict[str, Any]) -> str:
-    people = f"{number(row['patients_a'])} and {number(row['patients_b'])} patients"
-    if pd.isna(row["detectable_drop"]):
-        return f"{people}: not comparable"
-    return f"{people}: {100 * row['detectable_drop']:.0f} points"
+    groups = f"{number(row['patients_a'])} and {people(row['patients_b'])}"
+    if not row["patients_a"] or not row["patients_b"]:
+        return f"{groups}: not comparable"
+    found = row["detectable_drop"]
+    return f"{groups}: any drop is missed" if pd.isna(found) else f"{groups}: {100 * found:.0f} points"
 
 
 def _drop_hover(row: dict[str, Any]) -> str:
@@ -116,7 +117,7 @@ def noise_ranges(frame: pd.DataFrame, look: Look) -> go.Figure:
     figure = sheet(look, rows_height(look, frame["finding"].tolist(), 122))
     at = list(range(len(frame)))
     wide = 14 if look.presentation else 10
-    _add_span(figure, frame, ("honest_low", "honest_high"), look.grid, wide, "true sensitivities it leaves possible")
+    _add_span(figure, frame, ("honest_low", "honest_high"), look.line, wide, "true sensitivities it leaves possible")
     _add_span(figure, frame, ("low", "high"), look.accent, wide - 6, "95% interval by sampling alone")
     for position, (column, name) in enumerate(
         (("measured_sensitivity", "measured"), ("perfect_sensitivity", "a perfect model would be measured here"))

@@ -36,6 +36,7 @@ TITLES = {
     "lift": "lift: times as often as by chance (log scale)",
     "odds_ratio": "odds ratio (log scale)",
     "phi": "phi: correlation, −1 to 1",
+    "nmi": "normalised mutual information, 0 to 1",
 }
 RATIOS = ("lift", "odds_ratio")
 

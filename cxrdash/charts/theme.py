@@ -124,6 +124,11 @@ def number(value: float) -> str:
     return "–" if _missing(value) else f"{value:,.0f}"
 
 
+def people(value: float) -> str:
+    """Return '1 patient' or '2,225 patients'."""
+    return f"{number(value)} patient{'' if value == 1 else 's'}"
+
+
 def percent(value: float | None) -> str:
     """Return a proportion from 0 to 1 as a percentage with one decimal; an en dash where undefined."""
     return "–" if value is None or _missing(value) else f"{100 * value:.1f}%"

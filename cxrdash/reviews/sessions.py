@@ -32,7 +32,8 @@ class Session:
     ``finding`` in ``state`` (labels.State spelling) is the label under review. ``cohort`` are the link
     parameters of the images sampled from and ``cohort_words`` the same in words. ``of`` is the size of the
     frame, counted in ``unit`` (patients: one random image each; images), ``frame_images`` its images;
-    ``stratum_sizes`` split it by ``strata``. The first ``planned`` of ``items`` are the sample; the others a reserve in random order.
+    ``stratum_sizes`` split it by ``strata``. The first ``planned`` of ``items`` are the sample; the
+    others a reserve in random order.
     """
 
     source: str

@@ -16,9 +16,10 @@ from cxrdash.ui.text import number, percent, safe
 if TYPE_CHECKING:
     import pandas as pd
 
+VIEWS = ("Pairs", "Odds ratios", "Exact combinations")
 MEASURES = {
     "Share given": "conditional", "Count": "count", "Lift": "lift", "Jaccard": "jaccard", "Phi": "phi",
-    "Odds ratio": "odds_ratio",
+    "Odds ratio": "odds_ratio", "Shared information": "nmi",
 }  # fmt: skip
 ORDERS = ("By count", "Clustered", "As in the dataset")
 ENOUGH = 50  # units with both, below which a lift is not worth a headline
@@ -29,18 +30,18 @@ MOST_IN_A_MATRIX = 60  # labels, beyond which a cell is too small to hit and the
 
 def controls() -> tuple[str, str, str]:
     """Return the view, the measure and the order chosen."""
-    first, second, third = st.columns([2, 4, 3])
-    view = first.segmented_control(
-        "View", ["Pairs", "Exact combinations"], default="Pairs", required=True, key="c_view", bind="query-params",
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="c_view", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    if view != "Pairs":
-        return view, "count", ORDERS[0]
-    measure = second.segmented_control(
+    if view != VIEWS[0]:
+        return view or VIEWS[0], "count", ORDERS[0]
+    first, second = st.columns([7, 4])
+    measure = first.segmented_control(
         "Measure", list(MEASURES), default="Share given", required=True, key="c_measure", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    order = third.segmented_control(
+    order = second.segmented_control(
         "Order",
         list(ORDERS),
         default=ORDERS[0],
@@ -91,6 +92,15 @@ def between(pairs: pd.DataFrame, shown: Shown) -> pd.DataFrame:
     return shown.of(shown.of(pairs, "finding_b"), "finding_a")
 
 
+def with_information(now: Frame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs with the normalised mutual information of the two labels, both ways round."""
+    import pandas as pd
+
+    told = now.compute("redundancy")[["finding_a", "finding_b", "nmi"]]
+    turned = told.rename(columns={"finding_a": "finding_b", "finding_b": "finding_a"})
+    return pairs.merge(pd.concat([told, turned]), on=["finding_a", "finding_b"], how="left")
+
+
 def cells(now: Frame, pairs: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Return the pairs with the value drawn, its text and its door."""
     column = "both" if measure == "count" else measure
@@ -113,7 +123,7 @@ def _text(value: float, measure: str) -> str:
         return number(value)
     if measure in ("conditional", "jaccard"):
         return f"{100 * value:.0f}%" if value >= 0.01 or value == 0 else f"{100 * value:.1f}%"
-    return f"{value:.1f}" if measure != "phi" else f"{value:.2f}"
+    return f"{value:.2f}" if measure in ("phi", "nmi") else f"{value:.1f}"
 
 
 def finding_order(pairs: pd.DataFrame, order: str, shown: Shown) -> list[str]:
@@ -128,14 +138,25 @@ def finding_order(pairs: pd.DataFrame, order: str, shown: Shown) -> list[str]:
     return [str(name) for name in own["finding_a"]]
 
 
-def pair_link(now: Frame) -> None:
-    """The same doors for the keyboard: choose two findings, follow the link."""
+def about(measure: str) -> None:
+    """Say what the shared information does not find."""
+    if measure == "nmi":
+        st.caption(
+            "High values are labels that say the same thing in the table. Labels of the same appearance are not found "
+            "so: where reporters write one word or the other (consolidation, infiltration, pneumonia) the two rarely "
+            "stand together."
+        )
+
+
+def pair_link(now: Frame) -> tuple[str, str]:
+    """The same doors for the keyboard: choose two findings, follow the link. Returns the two."""
     names = list(now.index.finding_names)
     first, second, link = st.columns([2, 2, 3], vertical_alignment="bottom")
     a = first.selectbox("First finding", names, key="c_first", bind="query-params")
     b = second.selectbox("Second finding", names, index=min(1, len(names) - 1), key="c_second", bind="query-params")
     with link:
         doors.link(doors.labelled(positive_text([a, b], now.policy)), f"Images with {safe(a)} and {safe(b)}")
+    return str(a), str(b)
 
 
 def pair_table(pairs: pd.DataFrame) -> None:
@@ -154,8 +175,8 @@ def pair_table(pairs: pd.DataFrame) -> None:
     )  # fmt: skip
     left_out = f" {number(never)} pairs that never stand together are only in the CSV." if never else ""
     st.caption(
-        "Expected: units with both if the two were independent. Odds ratio intervals take units for independent."
-        + left_out
+        "Expected: units with both if the two were independent. These odds ratio intervals take units for "
+        "independent; those of the view Odds ratios do not." + left_out
     )
 
 

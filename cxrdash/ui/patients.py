@@ -14,7 +14,7 @@ from cxrdash.index.cohort import UNBOUNDED, Cohort
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
-from cxrdash.ui.text import number, percent, safe
+from cxrdash.ui.text import number, percent, plural, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,17 @@ def sentence(now: Frame, above: pd.Series, summary: pd.Series) -> str:
     )
 
 
-VIEWS = ("More than", "Bars", "At most", "Lorenz", "By finding", "Effective size")
+OF_FINDINGS = ("By finding", "Effective size")
+VIEWS = ("More than", "Bars", "At most", "Lorenz", *OF_FINDINGS)
+
+
+def views() -> str:
+    """Return the view chosen."""
+    view = st.segmented_control(
+        "Chart", VIEWS, default=VIEWS[0], required=True, key="p_chart", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return view or VIEWS[0]
 
 
 def by_finding(now: Frame) -> pd.DataFrame:
@@ -77,12 +87,21 @@ def by_finding(now: Frame) -> pd.DataFrame:
     return table.assign(door=[doors.labelled(positive_text([name], now.policy)) for name in table["finding"]])
 
 
+def judged(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings with an effective size, where some have an interval only these."""
+    known = rows[rows["effective_n"].notna() & (rows["images"] > 0)]
+    sure = known[known["effective_low"].notna()]
+    return sure if len(sure) else known
+
+
 def worth(now: Frame, rows: pd.DataFrame) -> str:
     """Return what the units are worth for the finding that repeats hurt most: the sentence METHODS 1.7 allows."""
-    known = rows[rows["effective_n"].notna() & (rows["images"] > 0)]
+    known = judged(rows)
     if known.empty:
         return "No finding is positive in this cohort"
     least = known.loc[(known["effective_n"] / known["of"]).idxmin()]
+    if now.unit == "patient":
+        return f"Counted by patient nothing is repeated: {number(least['of'])} patients are worth {number(least['of'])}"
     return (
         f"For estimating how common {least['finding']} is, these {number(least['of'])} {now.units} carry about as much "
         f"information as {number(least['effective_n'])} {now.units} of different patients"
@@ -91,7 +110,7 @@ def worth(now: Frame, rows: pd.DataFrame) -> str:
 
 def worth_figures(now: Frame, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Return the key figures of the effective sizes; each belongs to findings, none to the dataset."""
-    known = rows[rows["effective_n"].notna() & (rows["images"] > 0)]
+    known = judged(rows)
     least = known.loc[known["effective_n"].idxmin()] if len(known) else None
     middle = known["effective_n"].median() if len(known) else float("nan")
     whole = rows["of"].max() if len(rows) else 0
@@ -102,9 +121,10 @@ def worth_figures(now: Frame, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
         ("If repeats added nothing", "–" if floor != floor else number(floor),
          f"N²/Σm²: if all {now.units} of a patient were copies. Fewer than the patients, because those with many "
          f"{now.units} weigh more."),
-        ("Least and median over findings", "–" if least is None else f"{number(least['effective_n'])} · {number(middle)}",
-         "" if least is None else f"The least is that of {least['finding']}. Each belongs to one finding and its "
-         "prevalence; the dataset has no effective size."),
+        ("Least and median",
+         "–" if least is None else f"{number(least['effective_n'])} · {number(middle)}",
+         "" if least is None else f"Over the findings; the least is that of {least['finding']}. Each belongs to "
+         "one finding and its prevalence; the dataset has no effective size."),
     ]  # fmt: skip
 
 
@@ -128,6 +148,9 @@ def finding_sentence(now: Frame, rows: pd.DataFrame) -> str:
     if some.empty:
         return "No finding is positive in this cohort"
     most = some.loc[(some["images"] / some["patients"]).idxmax()]
+    if now.unit == "patient":
+        most = some.loc[some["patients"].idxmin()]
+        return f"Counted by patient: the fewest have {most['finding']}, {plural(most['patients'], 'patient')}"
     return (
         f"{most['finding']}: {number(most['images'])} positive {now.units}, but {number(most['patients'])} patients "
         f"({most['images'] / most['patients']:.1f} {now.units} each)"

@@ -167,7 +167,7 @@ def _films(now: Frame, check: Check, threshold: float) -> None:
     options = {"check": check.name} | ({"threshold": threshold} if threshold != check.threshold else {})
     worst = now.compute("quality_outliers", most=SHOWN, **options)
     table = now.compute("quality_suspects", **options)
-    row: dict[str, Any] = table[table["check"] == check.name].iloc[0].to_dict()
+    row: dict[Any, Any] = table[table["check"] == check.name].iloc[0].to_dict()
     told = f"{number(row['images'])} of {plural(row['of'], 'film')} suspected to be {check.words}"
     st.markdown(f"**{safe(told)}** ({interval(row['low'], row['high'])})")
     if len(worst):

@@ -143,7 +143,7 @@ def command(frame: Frame, name: str, options: dict[str, Any]) -> str:
     if "unit" in taken:
         words += ["--unit", frame.unit]
     for option, value in options.items():
-        words += ["--set", f"{option}={value}"]
+        words += ["--set", f"{option}={','.join(map(str, value)) if isinstance(value, tuple) else value}"]
     return shlex.join(words)
 
 

@@ -17,24 +17,40 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW = 50
-ASSUMED = (
-    ("t_sensitivity", "Assumed sensitivity", 0.5, 0.99, 0.9),
-    ("t_auc", "Assumed AUC", 0.55, 0.99, 0.85),
-    ("t_width", "Wanted half-width", 0.01, 0.3, 0.05),
-)
+VIEWS = ("Positive patients", "All parts", "Interval widths", "Subgroups", "Two subgroups", "Label errors")
+ASSUMED = {
+    "sensitivity": ("t_sensitivity", "Assumed sensitivity", 0.5, 0.99, 0.9),
+    "specificity": ("t_specificity", "Assumed specificity", 0.5, 0.99, 0.9),
+    "auc": ("t_auc", "Assumed AUC", 0.55, 0.99, 0.85),
+    "half_width": ("t_width", "Wanted half-width", 0.01, 0.3, 0.05),
+}
+
+
+def views() -> str:
+    """Return the view chosen."""
+    view = st.segmented_control(
+        "Chart", VIEWS, default=VIEWS[0], required=True, key="t_chart", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return view or VIEWS[0]
 
 
 def controls(now: Frame) -> tuple[str, dict[str, float]]:
     """Return the part to judge, and what the interval widths assume."""
     levels = list(now.index.levels("split"))
     default = next((part for part in TEST_PARTS if part in levels), levels[-1])
-    columns = st.columns(4)
+    columns = st.columns(1 + len(ASSUMED))
     part = columns[0].selectbox("Part to judge", levels, index=levels.index(default), key="t_part", bind="query-params")
-    values = [
-        column.number_input(label, low, high, value=value, step=0.01, key=key, bind="query-params")
-        for column, (key, label, low, high, value) in zip(columns[1:], ASSUMED, strict=True)
-    ]
-    return part or default, dict(zip(("sensitivity", "auc", "half_width"), values, strict=True))
+    values = {
+        name: column.number_input(label, low, high, value=value, step=0.01, key=key, bind="query-params")
+        for column, (name, (key, label, low, high, value)) in zip(columns[1:], ASSUMED.items(), strict=True)
+    }
+    return part or default, values
+
+
+def of_sizes(assumed: dict[str, float]) -> dict[str, float]:
+    """Return the assumptions that the sizes of the parts take."""
+    return {name: value for name, value in assumed.items() if name != "specificity"}
 
 
 def of_part(sizes: pd.DataFrame, part: str) -> pd.DataFrame:

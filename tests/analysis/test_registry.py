@@ -124,7 +124,12 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "audit": (),
     "stars": ("positive_patients", "positive_images", "positive", "uncertain_images", "reviewed", "wrong", "doubtful"),
     "contradictions": ("count", "of"),
+    "effective_range": ("images", "patients", "of", "of_patients", "if_repeats_added_nothing"),
     "effective_size": ("images", "patients", "of"),
+    "label_noise": ("positive_patients", "negative_patients"),
+    "pair_odds": ("both", "a", "b", "of", "expected"),
+    "subgroup_power": ("patients_a", "patients_b"),
+    "test_widths": ("cases",),
     "hierarchy": ("positive", "parent_positive", "parent_uncertain", "parent_negative", "parent_blank", "not_assessed"),
     "held_by": ("patients",),
     "images_per_patient": ("patients",),
@@ -165,6 +170,9 @@ SIZE_DEPENDENT = {
     "sensitivity_high", "ami", "patients_shared", "note", "example_patient",
     "noise", "difference", "flagged", "smd_low", "smd_high", "q", "verdict", "corrected", "strata", "pooled_odds",
     "pooled_low", "pooled_high", "alert", "auc", "stars", "limited_by", "width", "flags", "structure",
+    "effective_low", "effective_high", "icc", "kish_effect", "log_error",
+    "log_error_independent", "p_value", "power", "detectable_drop", "difference_low", "difference_high", "none_failed",
+    "honest_low", "honest_high",
 }  # fmt: skip
 
 
@@ -247,7 +255,8 @@ def check_states(sql: pd.DataFrame, index: Index, name: str) -> None:
 
 
 def check_parts(sql: pd.DataFrame, index: Index, name: str) -> None:
-    table = compute(name, index, Cohort(), unit="image").groupby(["split", "finding"])["positive"].sum()
+    named_as = "test_sizes" if name == "test_widths" else name
+    table = compute(named_as, index, Cohort(), unit="image").groupby(["split", "finding"])["positive"].sum()
     known = select(index).table(
         "SELECT split, finding::VARCHAR AS finding, count(*) AS images FROM selected JOIN patterns USING (pattern)"
         " WHERE state = 'positive' AND patient IS NOT NULL GROUP BY ALL"
@@ -356,10 +365,26 @@ def check_status(sql: pd.DataFrame, index: Index, name: str) -> None:
     assert from_sql(sql, "status", count="images") == from_sql(status, "level", count="images")
 
 
+def check_range(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.effective_range(index, unit="image")
+    for count in ("images", "patients"):
+        some = table[table[count] > 0]
+        assert from_sql(sql, "finding", count=count) == dict(zip(some["finding"], some[count], strict=True))
+
+
+def check_odds(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.pair_odds(index, unit="image")
+    both = from_sql(table[table["both"] > 0], "finding_a", "finding_b", count="both")
+    assert from_sql(sql, "finding_a", "finding_b", count="both").items() >= both.items()
+    assert both
+
+
 CHECKS: dict[str, Callable[[pd.DataFrame, Index, str], None]] = {
     **dict.fromkeys(["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes),
     **dict.fromkeys(["prevalence", "prevalence_by", "prevalence_policies", "effective_size"], check_states),
-    **dict.fromkeys(["test_sizes", "test_subgroups"], check_parts),
+    **dict.fromkeys(["test_sizes", "test_subgroups", "test_widths"], check_parts),
+    "effective_range": check_range,
+    "pair_odds": check_odds,
     "pair_counts": check_pairs,
     "redundancy": check_pairs,
     "hierarchy": check_hierarchy,

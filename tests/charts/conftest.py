@@ -200,6 +200,48 @@ def guessed(*names: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def worths(*findings: str) -> pd.DataFrame:
+    """Findings with an effective size, the first without an interval."""
+    names = list(findings or ("Edema", "Mass"))
+    return pd.DataFrame(
+        {
+            "finding": names, "if_repeats_added_nothing": 20.0, "effective_n": 60.0,
+            "effective_low": [float("nan"), 40.0][: len(names)], "effective_high": [float("nan"), 80.0][: len(names)],
+            "of": 100, "images": 10, "patients": [1, 4][: len(names)],
+        }
+    )  # fmt: skip
+
+
+def odds(*findings: str) -> pd.DataFrame:
+    """A pair told apart from independence and one that is not."""
+    a, b = findings or ("Edema", "Mass")
+    told = {"odds_ratio": 4.0, "odds_low": 2.0, "odds_high": 8.0, "both": 40, "expected": 12.5, "verdict": "together"}
+    open_pair = {"odds_ratio": 0.9, "odds_low": 0.5, "odds_high": 1.6, "both": 3, "expected": 3.4, "verdict": ""}
+    return pd.DataFrame(
+        [{"finding_a": a, "finding_b": b, **told}, {"finding_a": b, "finding_b": "Hernia", **open_pair}]
+    )
+
+
+def drops(*findings: str) -> pd.DataFrame:
+    """A drop of 10 points that is found, and one that is not."""
+    names = list(findings or ("Edema", "Mass"))
+    groups = {"level_a": "F", "level_b": "M", "patients_a": 50, "patients_b": 1, "drop": 0.1}
+    found = {"detectable_drop": [0.05, 0.3][: len(names)], "power": [0.99, 0.2][: len(names)]}
+    return pd.DataFrame({"finding": names, **found}).assign(**groups)
+
+
+def noisy(*findings: str) -> pd.DataFrame:
+    row: dict[str, Any] = {"perfect_sensitivity": 0.8, "measured_sensitivity": 0.74, "low": 0.7, "high": 0.8}
+    row |= {"honest_low": 0.5, "honest_high": 0.9, "wrong": 0.2, "missed": 0.05}
+    row |= dict.fromkeys(["wrong_source", "missed_source"], "assumed")
+    return pd.DataFrame([{"finding": name, **row} for name in findings or ("Edema", "Mass")])
+
+
+def widths(*findings: str) -> pd.DataFrame:
+    row = {"assumed": 0.9, "low": 0.8, "high": 0.95, "cases": 60.0}
+    return pd.DataFrame([{"finding": name, **row} for name in findings or ("Edema", "Mass")])
+
+
 def differences(*attributes: str) -> pd.DataFrame:
     rows = [
         {"attribute": name, "split": "the given parts", "difference": 0.02 + 0.1 * at, "part": "train",
@@ -315,6 +357,12 @@ CASES = {
         lambda *f: pd.concat([spread().assign(dataset=d) for d in f or ("a", "b")], ignore_index=True),
         charts.several_chart,
     ),
+    "effective_ranges": Case(worths, charts.effective_ranges),
+    "images_and_patients": Case(worths, charts.images_and_patients),
+    "odds_forest": Case(odds, charts.odds_forest),
+    "drop_bars": Case(drops, charts.drop_bars),
+    "noise_ranges": Case(noisy, charts.noise_ranges),
+    "measure_widths": Case(widths, charts.measure_widths),
     "hierarchy_tree": Case(children, charts.hierarchy_tree),
     "rule_bars": Case(rules, charts.rule_bars),
     "recipe_waterfall": Case(recipe_steps, charts.recipe_waterfall),
@@ -361,6 +409,11 @@ def tables() -> SimpleNamespace:
         recipe_steps=recipe_steps,
         became=became,
         repeats=repeats,
+        worths=worths,
+        odds=odds,
+        drops=drops,
+        noisy=noisy,
+        widths=widths,
     )
 
 

@@ -27,7 +27,7 @@ def test_the_threshold_is_marked_and_said_in_words(tables) -> None:
 
 def test_a_threshold_between_two_sizes_takes_the_step_below_it(tables) -> None:
     figure = images_per_patient_chart(tables.spread(), Look(), threshold=1)
-    assert "<b>40.0%</b>" in " ".join(texts_of(figure))
+    assert "<b>40.0%</b>" in " ".join(note.text for note in figure.layout.annotations)
 
 
 def test_log_axes_say_so_and_leave_out_the_share_of_zero(tables) -> None:
