@@ -5,6 +5,8 @@ The file plays two parts. At server start it declares the app, whose script lies
 run it draws the app.
 """
 
+import threading
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -18,6 +20,10 @@ else:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
+
+    # The first page needs these; they load while the browser is still fetching the app.
+    ahead = ("numpy", "duckdb", "pyarrow", "pandas")
+    threading.Thread(target=lambda: [import_module(name) for name in ahead], daemon=True).start()
 
     def film(request: Request) -> Response:
         """Answer for one film; imported late, because the app's caches want the server to be there first."""

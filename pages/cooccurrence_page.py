@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrdash.charts.pairs import combination_chart, pair_matrix
+from cxrdash.charts import combination_chart, pair_matrix
 from cxrdash.ui import frame, many_labels, odds, show
 from cxrdash.ui import pairs as parts
 

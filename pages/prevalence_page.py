@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrdash.charts.prevalence import level_dots, policy_dots, rate_intervals, state_bars
+from cxrdash.charts import level_dots, policy_dots, rate_intervals, state_bars
 from cxrdash.ui import frame, many_labels, show
 from cxrdash.ui import prevalence as parts
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrdash.charts.test_set import subgroup_grid, tier_bars
+from cxrdash.charts import subgroup_grid, tier_bars
 from cxrdash.ui import frame, many_labels, power, show
 from cxrdash.ui import test_set as parts
 

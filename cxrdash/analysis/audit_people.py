@@ -49,9 +49,9 @@ def effective(asked: Asked) -> Iterator[Row]:
         return
     table = effective_size(asked.index, asked.cohort, policy=asked.policy)
     table = table[table["finding"].isin(asked.findings) & (table["of"] > 0) & (table["images"] > 0)]
-    if table.empty:
+    share = (table["effective_n"] / table["of"]).astype(float).dropna()
+    if share.empty:  # one patient alone has no effective size
         return
-    share = (table["effective_n"] / table["of"]).astype(float)
     row, least = table.loc[share.idxmin()], float(share.min())
     limit = asked.limit("effective_share")
     unit = {"image": "images", "study": "studies", "patient": "patients"}[str(row["unit"])]

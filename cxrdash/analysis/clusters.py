@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxrdash.analysis.intervals import ClusterSums
-from cxrdash.index.selection import AGE_BANDS, BY, Selection
-from cxrdash.index.store import Unit
+from cxrdash.index.levels import numbered
+from cxrdash.index.selection import Selection
+from cxrdash.index.store import Index, Unit
+from cxrdash.index.units import Groups, changes, grouped, in_order, in_ranges
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
 Levels = tuple[str, ...]
 STATES = len(State)
 
-# Patients are read in ranges with about so many images, which bounds memory however large the dataset is, and
-# summed in portions of so many cells of patient by finding, which stay in the processor's cache.
-IMAGES_AT_ONCE = 2_000_000
+# Patients are summed in portions of so many cells of patient by finding, which stay in the processor's cache.
 CELLS_AT_ONCE = 200_000
-_UNITS = "SELECT {cluster} AS patient, pattern{columns} FROM selected WHERE {cluster} BETWEEN $first AND $last"
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ def state_sums(selection: Selection, unit: Unit, by: Levels = (), *, dictionary:
     """
     index = selection.index
     known_states = index.dictionary if dictionary is None else dictionary
-    labels = known_states.shape[1]
-    groups = [AGE_BANDS if name == "age_band" else index.levels(name) for name in by]
+    labels, levels = known_states.shape[1], numbered(index, by)
     shapes = ((STATES,), (STATES, STATES), (2**STATES,))
     totals: dict[int, list[np.ndarray]] = {}
-    for found in _patients_units(selection, unit, by, groups):
-        read, states = _sorted_units(found, known_states)
-        places = _Places.of(states, read.pattern)
-        for portion in read.portions(max(1, CELLS_AT_ONCE // labels)):
+    cluster, study = ("patient" if index.counts["patients"] else "image"), ", coalesce(study, -1) AS study"
+    for found in in_ranges(selection, cluster, levels, more=study if unit == "study" else ""):
+        units, states = _units(found, known_states)
+        places = _places_of(index) if states is index.dictionary else _Places.of(states, np.bincount(units.pattern))
+        for portion in _Patients.of(units).portions(max(1, CELLS_AT_ONCE // labels)):
             for level, sums in _level_sums(portion, places):
                 known = totals.setdefault(level, [np.zeros((labels, *shape)) for shape in shapes])
                 for total, summand in zip(known, sums, strict=True):
@@ -120,86 +120,63 @@ def state_sums(selection: Selection, unit: Unit, by: Levels = (), *, dictionary:
         np.array([totals[code][at] for code in codes]).reshape(len(codes), labels, *shape)
         for at, shape in enumerate(shapes)
     ]
-    return StateSums([_level_at(code, groups) for code in codes], columns[0], columns[1], columns[2].astype(np.int64))
+    named = list(zip(*(names.tolist() for names in levels.names(np.array(codes, dtype=np.int64))), strict=True))
+    return StateSums(named if by else [()], columns[0], columns[1], columns[2].astype(np.int64))
 
 
-def _level_at(code: int, groups: list[tuple[str, ...]]) -> Levels:
-    places = np.unravel_index(code, [len(group) for group in groups]) if groups else ()
-    return tuple(group[at] for group, at in zip(groups, places, strict=True))
+def _units(found: dict[str, np.ndarray], states: np.ndarray) -> tuple[Groups, np.ndarray]:
+    """Return the units by level and patient, and the states (patterns, labels) that their patterns point into.
+
+    A study is one unit: the union of its images' states by precedence (labels.State), which is the same
+    for all where the labels are constant.
+    """
+    found = in_order(found)
+    if "study" not in found:
+        return grouped(found), states
+    new = changes(found["key"]) | (changes(found["level"]) if "level" in found else False)
+    first = np.flatnonzero(new | changes(found["study"]))
+    known = found["study"][first] >= 0  # an image of no study is no unit
+    studies = {name: column[first[known]] for name, column in found.items() if name != "study"}
+    if len(first) < len(new):
+        unions = np.maximum.reduceat(states[found["pattern"]], first, axis=0)[known]
+        states, studies["pattern"] = np.unique(unions, axis=0, return_inverse=True)
+    return grouped(studies), states
 
 
 @dataclass(frozen=True)
-class _Units:
-    """One entry per unit, sorted by level and patient: its pattern, and the patients' first entries and levels."""
+class _Patients:
+    """Patients with their units' patterns. Where all units have one pattern, it stands once for ``size`` units.
+
+    ``length`` entries from ``starts`` belong to a patient; ``alike`` patients are just like it.
+    """
 
     pattern: np.ndarray
     starts: np.ndarray
+    length: np.ndarray
     level: np.ndarray
+    size: np.ndarray
+    alike: np.ndarray
 
-    @property
-    def sizes(self) -> np.ndarray:
-        """Units of each patient."""
-        return np.diff(np.append(self.starts, len(self.pattern)))
-
-    def portions(self, patients: int) -> Iterator[_Units]:
-        """Yield the units of so many patients at a time."""
-        for first in range(0, len(self.starts), patients):
-            starts = self.starts[first : first + patients]
-            end = self.starts[first + patients] if first + patients < len(self.starts) else len(self.pattern)
-            level = self.level[first : first + patients]
-            yield _Units(self.pattern[starts[0] : end], starts - starts[0], level)
-
-
-def _patients_units(
-    selection: Selection, unit: Unit, by: Levels, groups: list[tuple[str, ...]]
-) -> Iterator[dict[str, np.ndarray]]:
-    index, level = selection.index, "0"
-    for name, group in zip(by, groups, strict=True):
-        level = f"({level} * {len(group)} + list_position($levels_{name}, {BY[name]}) - 1)"
-    lists = {f"levels_{name}": list(group) for name, group in zip(by, groups, strict=True)}
-    columns = f", ({level})::UINTEGER AS level" if by else ""
-    if unit == "study":
-        columns += ", coalesce(study, -1) AS study"
-    images = max(index.counts["images"], 1)
-    cluster, patients = ("patient", index.counts["patients"]) if index.counts["patients"] else ("image", images)
-    step = max(1, patients * IMAGES_AT_ONCE // images)
-    for first in range(0, patients, step):
-        found = selection.arrays(
-            _UNITS.format(cluster=cluster, columns=columns), first=first, last=first + step - 1, **lists
+    @staticmethod
+    def of(units: Groups) -> _Patients:
+        (level, pattern, size, alike), several = units.parted()
+        sizes, once = several.sizes, np.ones(len(level), dtype=np.int64)
+        return _Patients(
+            pattern=np.concatenate([pattern, several.pattern]),
+            starts=np.concatenate([np.arange(len(pattern)), several.starts + len(pattern)]),
+            length=np.concatenate([once, sizes]),
+            level=np.concatenate([level, several.level]),
+            size=np.concatenate([size, sizes]).astype(float),
+            alike=np.concatenate([alike, np.ones(len(sizes))]),
         )
-        if len(found["patient"]):
-            yield found
 
-
-def _sorted_units(found: dict[str, np.ndarray], states: np.ndarray) -> tuple[_Units, np.ndarray]:
-    """Return the units by level and patient, and the states (patterns, labels) that their patterns point into.
-
-    Images lie by patient and study, so there is little to sort. A study is one unit: the union of its
-    images' states by precedence (labels.State), which is the same for all where the labels are constant.
-    """
-    if np.any(found["patient"][1:] < found["patient"][:-1]):
-        order = np.lexsort((found.get("study", found["patient"]), found["patient"]))
-        found = {name: column[order] for name, column in found.items()}
-    if "level" in found:
-        narrow = found["level"].astype(np.uint16) if found["level"].max() < 2**16 else found["level"]
-        order = np.argsort(narrow, kind="stable")
-        found = {name: column[order] for name, column in found.items()}
-    new = _changes(found["patient"]) | (_changes(found["level"]) if "level" in found else False)
-    if "study" in found:
-        first = np.flatnonzero(new | _changes(found["study"]))
-        known = found["study"][first] >= 0  # an image of no study is no unit
-        studies = {name: column[first[known]] for name, column in found.items() if name != "study"}
-        if len(first) < len(new):
-            unions = np.maximum.reduceat(states[found["pattern"]], first, axis=0)[known]
-            states, studies["pattern"] = np.unique(unions, axis=0, return_inverse=True)
-        return _sorted_units(studies, states)
-    starts = np.flatnonzero(new)
-    level = found["level"][starts] if "level" in found else np.zeros(len(starts), dtype=np.int64)
-    return _Units(found["pattern"], starts, level.astype(np.int64)), states
-
-
-def _changes(column: np.ndarray) -> np.ndarray:
-    return np.append(True, column[1:] != column[:-1])[: len(column)]
+    def portions(self, patients: int) -> Iterator[_Patients]:
+        """Yield so many patients at a time."""
+        for first in range(0, len(self.starts), patients):
+            part = slice(first, first + patients)
+            starts, length = self.starts[part], self.length[part]
+            pattern = self.pattern[starts[0] : starts[-1] + length[-1]]
+            yield _Patients(pattern, starts - starts[0], length, self.level[part], self.size[part], self.alike[part])
 
 
 @dataclass(frozen=True)
@@ -214,11 +191,10 @@ class _Places:
     of_state: dict[int, tuple[np.ndarray, np.ndarray]]
 
     @staticmethod
-    def of(dictionary: np.ndarray, pattern: np.ndarray) -> _Places:
-        """Return the places of the states that occur in units with these patterns."""
-        present = np.bincount(pattern, minlength=len(dictionary))
+    def of(dictionary: np.ndarray, units: np.ndarray) -> _Places:
+        """Return the places of the states that occur in patterns with so many units each."""
         times = [(dictionary == state).sum(axis=1) for state in range(STATES)]
-        counts = [int(present @ per_pattern) for per_pattern in times]
+        counts = [int(units @ per_pattern[: len(units)]) for per_pattern in times]
         rest = int(np.argmax(counts))
         places = {
             state: (times[state], np.nonzero(dictionary == state)[1])
@@ -228,25 +204,36 @@ class _Places:
         return _Places(dictionary.shape[1], rest, places)
 
 
-def _level_sums(units: _Units, places: _Places) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+_KNOWN_PLACES: WeakKeyDictionary[Index, _Places] = WeakKeyDictionary()
+
+
+def _places_of(index: Index) -> _Places:
+    """Return the places in the index's own dictionary, found once."""
+    if index not in _KNOWN_PLACES:
+        images = index.arrays("SELECT images FROM pattern_sizes ORDER BY pattern")["images"].astype(np.int64)
+        _KNOWN_PLACES[index] = _Places.of(index.dictionary, images)
+    return _KNOWN_PLACES[index]
+
+
+def _level_sums(units: _Patients, places: _Places) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
     """Yield each level's units, products and patients (see StateSums), each with findings as first axis."""
     codes, row = np.unique(units.level, return_inverse=True)
     counted = list(places.of_state)
     cells = np.zeros((len(counted), len(units.starts) * places.findings))
     for at, (times, finding) in enumerate(places.of_state.values()):
         cells[at] = _cell_counts(units, times, finding, places.findings)
-    sums = _Moments(units.sizes.astype(float), row, len(codes), places.findings).of(cells, counted, places.rest)
+    sums = _Moments(units, row, len(codes), places.findings).of(cells, counted, places.rest)
     for at, code in enumerate(codes.tolist()):
         yield code, tuple(part[at] for part in sums)
 
 
-def _cell_counts(units: _Units, per_pattern: np.ndarray, finding: np.ndarray, findings: int) -> np.ndarray:
-    """Count the units in a state, in cells of patient by finding (see _Places for the state's arguments)."""
+def _cell_counts(units: _Patients, per_pattern: np.ndarray, finding: np.ndarray, findings: int) -> np.ndarray:
+    """Count the entries in a state, in cells of patient by finding (see _Places for the state's arguments)."""
     begin = np.cumsum(per_pattern) - per_pattern
     times = per_pattern[units.pattern]
     taken = np.repeat(begin[units.pattern] - (np.cumsum(times) - times), times) + np.arange(times.sum())
     cells = len(units.starts) * findings
-    first_cell = np.repeat(np.arange(0, cells, findings), units.sizes)
+    first_cell = np.repeat(np.arange(0, cells, findings), units.length)
     return np.bincount(np.repeat(first_cell, times) + finding[taken], minlength=cells)
 
 
@@ -254,7 +241,7 @@ def _cell_counts(units: _Units, per_pattern: np.ndarray, finding: np.ndarray, fi
 class _Moments:
     """Sums over patients of sizes and cell counts, by level and finding; only cells that are not 0 are touched."""
 
-    sizes: np.ndarray
+    patients: _Patients
     row: np.ndarray  # the level of each patient
     levels: int
     findings: int
@@ -263,7 +250,8 @@ class _Moments:
         shape = (self.levels, self.findings)
         used = np.flatnonzero(cells.any(axis=0))
         patient, finding = np.divmod(used, self.findings)
-        values, sizes = cells[:, used], self.sizes[patient]
+        size, alike = self.patients.size, self.patients.alike
+        values, sizes, weight = cells[:, used] * (size / self.patients.length)[patient], size[patient], alike[patient]
         group = self.row[patient] * self.findings + finding
 
         def summed(weights: np.ndarray) -> np.ndarray:
@@ -271,20 +259,20 @@ class _Moments:
 
         units, products = np.zeros((*shape, STATES)), np.zeros((*shape, STATES, STATES))
         for at, state in enumerate(counted):
-            units[..., state] = summed(values[at])
-            with_sizes = summed(values[at] * sizes)
+            weighted = values[at] * weight
+            units[..., state] = summed(weighted)
+            with_sizes = summed(weighted * sizes)
             for other_at, other in enumerate(counted):
-                products[..., state, other] = summed(values[at] * values[other_at])
+                products[..., state, other] = summed(weighted * values[other_at])
             products[..., state, rest] = products[..., rest, state] = with_sizes - products[..., state, :].sum(axis=-1)
-        units[..., rest] = self._by_level(self.sizes) - units.sum(axis=-1)
-        squares = self._by_level(self.sizes**2)
-        products[..., rest, rest] = squares - products.sum(axis=(-1, -2))
+        units[..., rest] = self._by_level(size * alike) - units.sum(axis=-1)
+        products[..., rest, rest] = self._by_level(size**2 * alike) - products.sum(axis=(-1, -2))
         mask = ((values > 0) * (1 << np.array(counted, dtype=np.int64))[:, None]).sum(axis=0)
         mask += (sizes > values.sum(axis=0)) * (1 << rest)
         width = 2**STATES
-        patients = np.bincount(group * width + mask, minlength=self.levels * self.findings * width)
+        patients = np.bincount(group * width + mask, weight, minlength=self.levels * self.findings * width)
         patients = patients.reshape(*shape, width)
-        patients[..., 1 << rest] += (self._by_level(np.ones_like(self.sizes)) - patients.sum(axis=-1)).astype(np.int64)
+        patients[..., 1 << rest] += self._by_level(alike) - patients.sum(axis=-1)
         return units, products, patients
 
     def _by_level(self, values: np.ndarray) -> np.ndarray:

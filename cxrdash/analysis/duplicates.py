@@ -108,7 +108,7 @@ def _changes(row: Any) -> str:
 
 
 def _differing(index: Index, pattern_a: int, pattern_b: int) -> str:
-    """The findings positive for one film and not for the other: 'Edema (positive, blank); Mass (negative, positive)'."""
+    """The findings positive for one film and not for the other: 'Edema (positive, blank); Mass (blank, positive)'."""
     if pattern_a == pattern_b:
         return ""
     a, b = index.dictionary[pattern_a], index.dictionary[pattern_b]

@@ -137,7 +137,11 @@ def mask_quality_by(
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns, "float64") | kinds)
 
 
-@statistic("Quality index of masks", method="counts of images by the quality of their worst mask", sql=_BINS)
+@statistic(
+    "Quality index of masks",
+    method="counts of images by the quality of their worst mask",
+    sql=_BINS.replace("$step", str(QUALITY_STEP)),
+)
 def mask_quality_bins(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
     """One row per step of 0.02 of the quality index: ``low`` <= quality < ``high``, steps without images included."""
     import pandas as pd

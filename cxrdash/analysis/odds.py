@@ -89,6 +89,8 @@ def _contrast(totals: Array, spread: Spread, z: float) -> Contrast:
     cells = totals + 0.5 if corrected else totals
     odds = float(cells[0] * cells[3] / (cells[1] * cells[2])) if a + b and c + d else float("nan")
     log_error = spread(np.array([1, -1, -1, 1]) / cells) if np.isfinite(odds) else float("nan")
+    if corrected:  # no patient speaks for an empty cell: the error is at least that of independent units
+        log_error = max(log_error, float(np.sqrt((1 / cells).sum())))
     log_odds = np.log(odds)
     tail = float("nan") if not log_error else 2 * (1 - NormalDist().cdf(abs(float(log_odds)) / log_error))
     return Contrast(

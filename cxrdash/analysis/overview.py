@@ -30,10 +30,8 @@ def overview(index: Index, cohort: Cohort | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    selection = select(index, cohort)
-    n = selection.counts
+    found, n = select(index, cohort).composition()
     totals = [("total", name, n[key], None, None, None) for name, key in _TOTALS]
-    found = selection.levels()
     rank = {band: at for at, band in enumerate(AGE_BANDS)}
     found["place"] = [rank.get(level, -images) for level, images in zip(found["level"], found["images"], strict=True)]
     found["attribute_place"] = found["attribute"].map(ORDER.index)

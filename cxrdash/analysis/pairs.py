@@ -13,7 +13,7 @@ from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index, Unit
-from cxrdash.labels.expression import format_expression
+from cxrdash.labels.expression import And, Atom, Expression, Or, format_expression
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 
@@ -157,8 +157,6 @@ def _exact_texts(lists: list[list[str]], names: tuple[str, ...], policy: Policy)
 
 def positive_text(findings: list[str], policy: Policy) -> str:
     """Return the label expression for units positive for all of these findings under a policy."""
-    from cxrdash.labels.expression import And, Atom, Expression, Or
-
     states = sorted(policy.positive_states, reverse=True)
     items: list[Expression] = [
         Or(tuple(Atom(name, state) for state in states)) if len(states) > 1 else Atom(name, State.POSITIVE)

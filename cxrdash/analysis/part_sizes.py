@@ -10,6 +10,7 @@ from cxrdash.analysis import intervals
 from cxrdash.analysis.clusters import patient_sums
 from cxrdash.analysis.prevalence import default_unit
 from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.stacked import stacked
 from cxrdash.analysis.tiers import TIERS, tier
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
@@ -121,22 +122,22 @@ def _cells(index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | Non
     require_unit(index, chosen)
     # Patients are counted from the units they have; a patient as unit is counted from its images.
     sums = patient_sums(select(index, cohort), policy, "image" if chosen == "patient" else chosen, by)
-    names = list(index.finding_names)
-    frames = [
-        pd.DataFrame(
-            {
-                "finding": names,
-                **dict(zip(by, level, strict=True)),
-                "unit": chosen,
-                "positive": sums.sums.positives[at].astype(np.int64),
-                "positive_patients": sums.positive_patients[at],
-                "negative": (sums.sums.units[at] - sums.sums.positives[at]).astype(np.int64),
-                "negative_patients": sums.negative_patients[at],
-                "policy": str(policy),
-            }
-        )
+    names = np.array(index.finding_names)
+    tables = [
+        {
+            "finding": names,
+            **dict(zip(by, level, strict=True)),
+            "unit": chosen,
+            "positive": sums.sums.positives[at].astype(np.int64),
+            "positive_patients": sums.positive_patients[at],
+            "negative": (sums.sums.units[at] - sums.sums.positives[at]).astype(np.int64),
+            "negative_patients": sums.negative_patients[at],
+            "policy": str(policy),
+        }
         for at, level in sorted(enumerate(sums.levels), key=lambda item: item[1])
     ]
+    if tables:
+        return stacked(tables, len(names))
     columns = [
         "finding",
         *by,
@@ -147,25 +148,35 @@ def _cells(index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | Non
         "negative_patients",
         "policy",
     ]
-    if not frames:
-        empty = {name: pd.Series(dtype=np.int64 if "itive" in name or "ative" in name else "str") for name in columns}
-        return pd.DataFrame(empty)
-    return pd.concat(frames, ignore_index=True)
+    empty = {name: pd.Series(dtype=np.int64 if "itive" in name or "ative" in name else "str") for name in columns}
+    return pd.DataFrame(empty)
 
 
 def _with_empty_cells(cells: pd.DataFrame, findings: tuple[str, ...]) -> pd.DataFrame:
+    """Every combination of finding and levels, by finding; ``cells`` holds all findings level by level."""
     import pandas as pd
 
-    keys = ["finding", "split", *SUBGROUP]
-    bands = [band for band in AGE_BANDS if band in set(cells["age_band"])]
-    levels = [list(findings), *(sorted(cells[name].unique()) for name in ("split", "sex", "view")), bands]
-    whole = pd.MultiIndex.from_product(levels, names=keys)
-    filled = cells.set_index(keys).reindex(whole)
-    counts = ["positive", "positive_patients", "negative", "negative_patients"]
-    filled[counts] = filled[counts].fillna(0).astype(np.int64)
-    for name in ("unit", "policy"):
-        filled[name] = cells[name].iloc[0] if len(cells) else ""
-    return filled.reset_index()
+    names = ["split", *SUBGROUP]
+    known = cells.iloc[:: max(len(findings), 1)]
+    bands = [band for band in AGE_BANDS if band in set(known["age_band"])]
+    levels = [*(sorted(set(known[name])) for name in names[:-1]), bands]
+    places = [
+        known[name].map(list(group).index).to_numpy(dtype=np.int64) for name, group in zip(names, levels, strict=True)
+    ]
+    shape = [len(group) for group in levels]
+    every = np.indices((len(findings), *shape)).reshape(1 + len(names), -1)
+    columns: dict[str, object] = {
+        name: np.array(group, dtype=str)[at]
+        for name, group, at in zip(("finding", *names), (findings, *levels), every, strict=True)
+    }
+    columns["unit"] = cells["unit"].iloc[0] if len(cells) else ""
+    for name in ("positive", "positive_patients", "negative", "negative_patients"):
+        counts = np.zeros((int(np.prod(shape)), len(findings)), dtype=np.int64)
+        if len(cells):
+            counts[np.ravel_multi_index(places, shape)] = cells[name].to_numpy().reshape(len(known), len(findings))
+        columns[name] = counts.T.ravel()
+    columns["policy"] = cells["policy"].iloc[0] if len(cells) else ""
+    return pd.DataFrame(columns)
 
 
 def _check_rates(**rates: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from cxrdash.analysis.clusters import StateSums, state_sums
 from cxrdash.analysis.intervals import ClusteredRates, ClusterSums, clustered, wilson
 from cxrdash.analysis.registry import as_policy, statistic
+from cxrdash.analysis.stacked import stacked
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import BY, LabelTable, Selection, require_unit, select
@@ -65,11 +66,10 @@ def prevalence_by(
 @statistic("Prevalence under every policy", method=_METHOD, sql=_SQL)
 def prevalence_policies(index: Index, cohort: Cohort | None = None, *, unit: Unit | None = None) -> pd.DataFrame:
     """The table of ``prevalence`` under every uncertainty policy, with the policy in a column."""
-    import pandas as pd
-
     chosen = unit or default_unit(index)
     counted = _counted(select(index, cohort), chosen, ())  # one pass over the images serves all policies
-    return pd.concat([_table(index, counted, policy, chosen, ()) for policy in ALL_POLICIES], ignore_index=True)
+    tables = [table for policy in ALL_POLICIES for table in _tables(index, counted, policy, chosen, ())]
+    return stacked(tables, len(index.findings))
 
 
 @statistic("Images, patients and effective size per finding", method="direct design effect, METHODS 1.5", sql=_SQL)
@@ -104,7 +104,8 @@ def default_unit(index: Index) -> Unit:
 
 
 def _rates(selection: Selection, policy: Policy, unit: Unit, by: tuple[str, ...]) -> pd.DataFrame:
-    return _table(selection.index, _counted(selection, unit, by), policy, unit, by)
+    index = selection.index
+    return stacked(_tables(index, _counted(selection, unit, by), policy, unit, by), len(index.findings))
 
 
 Counts = dict[tuple[str, ...], np.ndarray]
@@ -128,18 +129,19 @@ def _counted(selection: Selection, unit: Unit, by: tuple[str, ...]) -> _Counted:
     return _Counted(state_counts(selection.labels(unit, by), by, len(index.findings)), sums)
 
 
-def _table(index: Index, units: _Counted, policy: Policy, unit: Unit, by: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    names = index.finding_names
-    frames = []
+def _tables(
+    index: Index, units: _Counted, policy: Policy, unit: Unit, by: tuple[str, ...]
+) -> list[dict[str, np.ndarray | str]]:
+    """The columns of each level."""
+    names = np.array(index.finding_names)
+    tables: list[dict[str, np.ndarray | str]] = []
     patients, rates = _clustered(units, policy, unit)
     for level, states in units.counts.items():
         counted, of = _ratio_parts(states, policy)
         low, high = wilson(counted, of)
-        table = {
+        table: dict[str, np.ndarray | str] = {
             **dict(zip(by, level, strict=True)),
-            "finding": list(names),
+            "finding": names,
             "unit": unit,
             **{state.label: states[state] for state in COUNTED_STATES},
             "counted": counted,
@@ -155,8 +157,8 @@ def _table(index: Index, units: _Counted, policy: Policy, unit: Unit, by: tuple[
             "positive_patients": patients[level],
             "policy": str(policy),
         }
-        frames.append(pd.DataFrame(table))
-    return pd.concat(frames, ignore_index=True)
+        tables.append(table)
+    return tables
 
 
 def state_counts(table: LabelTable, by: tuple[str, ...], findings: int) -> Counts:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cxrdash.errors import CxrdashError, shown
@@ -16,6 +17,44 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Function = Callable[..., "pd.DataFrame"]
+
+# The modules of this package and the statistics in each. A module is imported when one of its own is first
+# asked for, so that the first page waits for three of them rather than for all.
+HOMES = {
+    "agreement": ("agreement", "reader_findings", "readers_alpha"),
+    "audit": ("audit",),
+    "balance": ("balance", "leakage", "split_sizes"),
+    "box_agreement": ("box_agreement",),
+    "boxes": ("box_heat", "box_label_agreement", "box_sizes"),
+    "cardiothoracic": ("cardiothoracic_bins", "cardiothoracic_ratio"),
+    "compare": ("compare", "compare_attributes", "compare_differences"),
+    "duplicates": ("duplicate_calibration", "duplicate_summary", "duplicates", "duplicates_between"),
+    "effective": ("effective_range",),
+    "label_noise": ("label_noise",),
+    "loaders": ("cohort_audit", "cohort_labels", "loader_audit", "loader_labels"),
+    "logic": ("contradictions", "hierarchy", "redundancy"),
+    "masks": ("mask_measures", "mask_quality", "mask_quality_bins", "mask_quality_by", "masks", "worst_masks"),
+    "overlaps": ("known_overlaps", "mapping_losses", "shared_images"),
+    "overview": ("ages", "overview"),
+    "pair_odds": ("pair_odds",),
+    "pairs": ("label_combinations", "pair_counts"),
+    "part_sizes": ("test_sizes", "test_subgroups"),
+    "patients": ("concentration_summary", "held_by", "images_per_patient", "lorenz", "repeat_share", "timeline"),
+    "power": ("subgroup_power", "test_widths"),
+    "prevalence": ("effective_size", "prevalence", "prevalence_by", "prevalence_policies"),
+    "quality": ("quality", "quality_conflicts", "unreadable"),
+    "quality_suspects": ("quality_histogram", "quality_outliers", "quality_suspects"),
+    "review_agreement": ("corrected_prevalence", "review_agreement", "review_disputes"),
+    "review_error": ("review_error", "review_strata"),
+    "second_opinion": ("second_opinion",),
+    "shift": ("compare_distances",),
+    "shortcut": ("shortcut_probe",),
+    "simpson": ("simpson", "simpson_strata"),
+    "standardised": ("standard_cells", "standardised_prevalence"),
+    "stars": ("stars",),
+    "strata": ("strata",),
+}
+HOME_OF = {name: home for home, names in HOMES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -39,7 +78,28 @@ class Statistic:
         return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-STATISTICS: dict[str, Statistic] = {}
+class Statistics(Mapping[str, Statistic]):
+    """Every statistic by name: those of ``HOMES``, and any other that was registered."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, Statistic] = {}
+
+    def register(self, one: Statistic) -> None:
+        self._registered[one.name] = one
+
+    def __getitem__(self, name: str) -> Statistic:
+        if name in HOME_OF:  # also where it is registered: another thread may still be at the module's last lines
+            import_module(f"cxrdash.analysis.{HOME_OF[name]}")
+        return self._registered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*HOME_OF, *self._registered)))
+
+    def __len__(self) -> int:
+        return len({*HOME_OF, *self._registered})
+
+
+STATISTICS = Statistics()
 
 
 def statistic(title: str, *, method: str, sql: str = "") -> Callable[[Function], Function]:
@@ -47,7 +107,7 @@ def statistic(title: str, *, method: str, sql: str = "") -> Callable[[Function],
 
     def register(function: Function) -> Function:
         name = function.__name__
-        STATISTICS[name] = Statistic(name, title, function, method, sql)
+        STATISTICS.register(Statistic(name, title, function, method, sql))
         return function
 
     return register

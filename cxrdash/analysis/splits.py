@@ -96,7 +96,8 @@ def build_split(
 
     ``parts`` are shares by name (or text, see ``parse_parts``). An image without a patient is a group of
     its own. Patients who share a picture (a scan has found it) go into the same part. The same seed gives
-    the same parts on any machine; seed 0 breaks ties by the patients' ids. Greedy division of count vectors, METHODS 6.2.
+    the same parts on any machine; seed 0 breaks ties by the patients' ids. Greedy
+    division of count vectors, METHODS 6.2.
     """
     shares = parse_parts(parts) if isinstance(parts, str) else _checked(dict(parts), list(parts), str(dict(parts)))
     unknown = [name for name in strata if name not in ATTRIBUTES]

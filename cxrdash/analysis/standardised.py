@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cxrdash.analysis.clusters import IMAGES_AT_ONCE
 from cxrdash.analysis.harmonised import (
     FRONTAL,
     Harmonised,
@@ -28,6 +27,7 @@ from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import AGE_BANDS, BY
 from cxrdash.index.store import Index, Unit
+from cxrdash.index.units import IMAGES_AT_ONCE
 from cxrdash.labels.policies import Policy
 
 if TYPE_CHECKING:

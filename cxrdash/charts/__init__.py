@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from cxrdash.charts.memory import remembered
+
 # Imported when first asked for: the frame needs only `Look`, and the first page no chart at all.
 _HOMES = {
     "boxes": ("heat_maps", "overlap_bars"),
@@ -35,7 +37,9 @@ def __getattr__(name: str) -> Any:
     """Return the chart of that name."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'cxrdash.charts' has no attribute {name!r}")
-    return getattr(import_module(f"cxrdash.charts.{_HOME_OF[name]}"), name)
+    home = _HOME_OF[name]
+    found = getattr(import_module(f"cxrdash.charts.{home}"), name)
+    return found if home == "theme" else remembered(found)
 
 
 def __dir__() -> list[str]:

@@ -124,11 +124,7 @@ SELECT study, study_id, patient, images, pattern, coalesce(patterns, 1)
 FROM study_keys JOIN grouped USING (study) LEFT JOIN unequal USING (study) ORDER BY study;
 
 INSERT INTO pattern_sizes
-SELECT pattern, mask::BIT, images, studies, patients
-FROM written JOIN (
-    SELECT pattern, count(*) AS images, count(DISTINCT study) AS studies, count(DISTINCT patient) AS patients
-    FROM images GROUP BY pattern) USING (pattern)
-ORDER BY pattern;
+SELECT pattern, count(*), count(DISTINCT study), count(DISTINCT patient) FROM images GROUP BY pattern ORDER BY pattern;
 
 INSERT INTO patient_sizes
 SELECT 'image', images, count(*) FROM patients GROUP BY images UNION ALL
@@ -260,7 +256,7 @@ def _write_patterns(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> 
 
 
 def _write_dictionary(con: duckdb.DuckDBPyConnection, states: np.ndarray, names: list[str]) -> None:
-    """Write each pattern as rows, and as one bit string: the union over a patient's images is a bit_or."""
+    """Write each pattern as rows, one for every finding that is not blank."""
     pattern, finding = np.nonzero(states != State.BLANK)
     by_name, by_label = np.array(names), np.array([State(code).label for code in range(len(State))])
     rows = {
@@ -268,13 +264,8 @@ def _write_dictionary(con: duckdb.DuckDBPyConnection, states: np.ndarray, names:
         "finding": by_name[finding],
         "state": by_label[states[pattern, finding]],
     }
-    blocks = [states == state for state in (State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK)]
-    bits = np.concatenate(blocks, axis=1).astype(np.uint8) + ord("0")
-    con.execute("CREATE TEMP TABLE written (pattern INTEGER, mask VARCHAR)")
     if len(states):
         _insert_columns(con, "patterns", rows)
-        masks = bits.view(f"S{bits.shape[1]}").ravel().astype(str)
-        _insert_columns(con, "written", {"pattern": np.arange(len(states), dtype=np.int32), "mask": masks})
 
 
 def _write_set_aside(con: duckdb.DuckDBPyConnection, staged: Staged) -> None:

@@ -21,10 +21,9 @@ from cxrdash.index.lock import build_lock
 from cxrdash.sources import chexmask
 from cxrdash.sources.attachments import Attachments, attach, check_attachments, without_named
 from cxrdash.sources.base import STAGING_TABLES, Claim, Inventory, Source, Staged
-from cxrdash.sources.card import card_facts
+from cxrdash.sources.card import card_facts, is_ours
 from cxrdash.sources.film_headers import join_headers
 from cxrdash.sources.folder import take_inventory
-from cxrdash.sources.local import NAME as LOCAL
 from cxrdash.sources.local import find_mapping
 from cxrdash.sources.registry import recognise
 
@@ -180,7 +179,8 @@ def _facts(
         "partial": task.request.allow_bad_rows,
         "notes": list(notes),
         "counts": {name: int(value) for name, value in counts.items()},
-        **({"card": card_facts(card)} if task.source.name == LOCAL else {}),
+        # Findings and published counts have tables of their own.
+        **({} if is_ours(task.source.name) else {"card": card_facts(replace(card, findings=(), published=()))}),
     }
 
 

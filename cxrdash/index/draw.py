@@ -52,15 +52,32 @@ def draw(selection: Selection, n: int, *, seed: int, one_per_patient: bool = Tru
     sample (METHODS 5.1). Datasets without patients are drawn by image.
     """
     by_patient = one_per_patient and bool(selection.index.counts["patients"])
-    counts = selection.counts
-    images = _one_per_patient(selection, int(n), seed) if by_patient else _any(selection, int(n), seed)
-    return Draw(
-        films=films(selection.index, images),
-        of=counts["patients"] if by_patient else counts["images"],
-        frame="patients" if by_patient else "images",
-        images=counts["images"],
-        seed=seed,
-    )
+    of, images = _frame(selection) if by_patient else _frame_of_images(selection)
+    drawn = _one_per_patient(selection, int(n), of, seed) if by_patient else _any(selection, int(n), seed)
+    frame = "patients" if by_patient else "images"
+    return Draw(films=films(selection.index, drawn), of=of, frame=frame, images=images, seed=seed)
+
+
+# Only what a draw states is counted: the studies would cost as much as the draw.
+_IMAGES = "SELECT count(*) FROM selected"
+_PEOPLE = "SELECT coalesce(bit_count(bitstring_agg(patient, 0, $numbers)), 0), count(*) FROM selected"
+
+
+def _frame(selection: Selection) -> tuple[int, int]:
+    """Patients and images of the cohort."""
+    counts = selection.index.counts
+    if selection.cohort.everything:
+        return counts["patients"], counts["images"]
+    ((people, images),) = selection.rows(_PEOPLE, numbers=counts["patients"])
+    return int(people), int(images)
+
+
+def _frame_of_images(selection: Selection) -> tuple[int, int]:
+    """The images of the cohort, which are the frame, twice."""
+    if selection.cohort.everything:
+        return (selection.index.counts["images"],) * 2
+    ((images,),) = selection.rows(_IMAGES)
+    return int(images), int(images)
 
 
 _BY_IMAGE = "SELECT image FROM selected ORDER BY sample_key % $modulus::UBIGINT, sample_key LIMIT $n"
@@ -92,10 +109,10 @@ def _any(selection: Selection, n: int, seed: int) -> list[int]:
     return [int(image) for (image,) in selection.rows(_BY_IMAGE, n=n, modulus=modulus(seed))]
 
 
-def _one_per_patient(selection: Selection, n: int, seed: int) -> list[int]:
-    """Images of the first ``n`` patients, found among the dataset's first where the cohort holds many of them."""
-    wanted, whole = min(n, selection.counts["patients"]), selection.index.counts["patients"]
-    candidates = 64 + 2 * wanted * whole // max(selection.counts["patients"], 1)
+def _one_per_patient(selection: Selection, n: int, of: int, seed: int) -> list[int]:
+    """Images of the first ``n`` of ``of`` patients, found among the dataset's first where those are many."""
+    wanted, whole = min(n, of), selection.index.counts["patients"]
+    candidates = 64 + 2 * wanted * whole // max(of, 1)
     rows: list[tuple[Any, ...]] = []
     if candidates < whole // 8:
         rows = selection.rows(_AMONG_FIRST, n=n, modulus=modulus(seed), candidates=candidates)

@@ -14,7 +14,7 @@ CREATE TABLE paths (image INTEGER, root INTEGER, path VARCHAR);
 CREATE TABLE findings (
     position INTEGER, finding VARCHAR, source_name VARCHAR, kind VARCHAR, parent VARCHAR, harmonised VARCHAR,
     negative_means VARCHAR, blank_means VARCHAR);
-CREATE TABLE pattern_sizes (pattern INTEGER, mask BIT, images BIGINT, studies BIGINT, patients BIGINT);
+CREATE TABLE pattern_sizes (pattern INTEGER, images BIGINT, studies BIGINT, patients BIGINT);
 CREATE TABLE studies (
     study INTEGER, study_id VARCHAR, patient INTEGER, images BIGINT, pattern INTEGER, patterns BIGINT);
 CREATE TABLE patients (
@@ -137,7 +137,6 @@ COLUMN_COMMENTS = {
         "finding": "name of the finding",
         "state": "positive, uncertain, negative or not_assessed; a missing row means blank",
     },
-    "pattern_sizes": {"mask": "four bits per finding: positive, uncertain, negative, blank, each in findings order"},
     "studies": {
         "pattern": "labels of the study's first image",
         "patterns": "distinct label patterns in the study",

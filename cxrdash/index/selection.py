@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import textwrap
 from collections.abc import Sequence
@@ -15,28 +16,17 @@ import numpy as np
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.annotations import Annotation, parse_annotation
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.levels import AGE_BANDS as AGE_BANDS
+from cxrdash.index.levels import BY as BY
+from cxrdash.index.levels import numbered
 from cxrdash.index.readings import Reading, Votes, parse_reading
 from cxrdash.index.store import Index, Unit
 from cxrdash.index.suspects import Suspect, parse_suspect
+from cxrdash.index.units import unions
 from cxrdash.labels.expression import And, Atom, Expression, Not, parse
-from cxrdash.labels.states import State
 
 if TYPE_CHECKING:
     import pandas as pd
-
-AGE_BANDS = ("0-17", "18-39", "40-59", "60-74", "75+", "unknown")  # METHODS 3.8
-
-# Names that a statistic may split a cohort by, and how each is computed.
-BY = {
-    "split": "split",
-    "view": "view",
-    "sex": "sex",
-    "age_band": """CASE WHEN age_years IS NULL THEN 'unknown' WHEN age_years < 18 THEN '0-17'
-        WHEN age_years < 40 THEN '18-39' WHEN age_years < 60 THEN '40-59'
-        WHEN age_years < 75 THEN '60-74' ELSE '75+' END""",
-    "label_method": """coalesce((SELECT any_value(level) FROM attributes
-        WHERE attributes.image = selected.image AND attribute = 'label_method'), 'not stated')""",
-}
 
 
 @dataclass(frozen=True)
@@ -137,6 +127,10 @@ class Selection:
         """Run a statement over `selected` and return its columns as arrays."""
         return self.index.arrays(self.statement(sql), self.parameters(extra))
 
+    def numbers(self, sql: str, **extra: Any) -> dict[str, np.ndarray]:
+        """Run a statement over `selected` that gives numbers without NULL, and return its columns as arrays."""
+        return self.index.numbers(self.statement(sql), self.parameters(extra))
+
     def rows(self, sql: str, **extra: Any) -> list[tuple[Any, ...]]:
         """Run a statement over `selected` and return its rows."""
         return self.index.rows(self.statement(sql), self.parameters(extra))
@@ -163,14 +157,31 @@ class Selection:
         """Return arrays size, patients: how many patients have how many images (or studies) in the cohort."""
         require_unit(self.index, unit)
         if self.cohort.everything:
-            return self.index.arrays(_WHOLE_SIZES, {"unit": "study" if unit == "study" else "image"})
+            return self.index.patient_sizes["study" if unit == "study" else "image"]
         return self.arrays(_STUDY_SIZES if unit == "study" else _PATIENT_SIZES)
 
-    def levels(self) -> pd.DataFrame:
-        """Return [attribute, level, images, patients] for part, view, sex and age band."""
+    def composition(self) -> tuple[pd.DataFrame, dict[str, int]]:
+        """Return [attribute, level, images, patients] for part, view, sex and age, and ``counts``, in one pass."""
         if self.cohort.everything:
-            return self.index.table("SELECT attribute, level, images, patients FROM level_sizes")
-        return self.table(_LEVELS_BY_CELL, patients_numbers=self.index.counts["patients"])
+            return self.index.table("SELECT attribute, level, images, patients FROM level_sizes"), self.counts
+        cells = numbered(self.index, tuple(BY))
+        numbers = {f"{name}_numbers": self.index.counts[name] for name in ("studies", "patients")}
+        if cells.count * sum(numbers.values()) > MOST_BITS:
+            return self.table(LEVELS), self.counts
+        sizes = [len(group) for group in cells.groups]
+        axes = {
+            "axes": list(_AXES),
+            "sizes": [1, *sizes],
+            "below": [1, *(math.prod(sizes[at:]) for at in (1, 2, 3, 4))],
+        }
+        found = self.table(_BY_CELL.format(cell=cells.code), **numbers, **cells.parameters, **axes)
+        whole = found[found["attribute"] == "total"][["images", "studies", "patients", "on_disk"]].sum()
+        found = found[found["attribute"] != "total"]
+        names = [
+            cells.groups[_AXES.index(axis) - 1][at] for axis, at in zip(found["attribute"], found["place"], strict=True)
+        ]
+        levels = found.assign(level=np.array(names, dtype=str))[["attribute", "level", "images", "patients"]]
+        return levels.reset_index(drop=True), {str(name): int(count) for name, count in whole.items()}
 
     def labels(self, unit: Unit = "image", by: tuple[str, ...] = ()) -> LabelTable:
         """Count units by label states, split by the attributes named in ``by`` (keys of BY).
@@ -193,9 +204,9 @@ class Selection:
         return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
 
     def _by_union(self, unit: Unit, by: tuple[str, ...]) -> LabelTable:
-        found = self.arrays(_UNIONS.format(levels=_columns(by), unit=unit, names=_names(by)))
-        states = _from_masks(found["mask"], len(self.index.findings))
-        return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
+        levels = numbered(self.index, by)
+        states, weights, level = unions(self, unit, levels)
+        return LabelTable(states, weights, dict(zip(by, levels.names(level), strict=True)))
 
 
 LEVELS = f"""
@@ -208,18 +219,20 @@ FROM marked GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
 """
 
 
-# The same counts in one pass: patients of the few cells as one bit each, joined for every level.
-_LEVELS_BY_CELL = f"""
+# The same in one pass, and the whole as axis total: studies and patients of the few cells as one bit each.
+_AXES = ("total", "part", "view", "sex", "age")
+_BY_CELL = """
 WITH cells AS (
-    SELECT split, view, sex, {BY["age_band"]} AS age_band, count(*) AS images,
-           bitstring_agg(patient, 0, $patients_numbers) AS people
-    FROM selected GROUP BY ALL)
-SELECT CASE grouping_id(split, view, sex, age_band)
-           WHEN 7 THEN 'part' WHEN 11 THEN 'view' WHEN 13 THEN 'sex' ELSE 'age' END AS attribute,
-       coalesce(split, view, sex, age_band) AS level,
-       sum(images)::BIGINT AS images, coalesce(bit_count(bit_or(people)), 0)::BIGINT AS patients
-FROM cells GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
+    SELECT {cell} AS cell, count(*) AS images, count(*) FILTER (WHERE on_disk) AS on_disk,
+           bitstring_agg(study, 0, $studies_numbers) AS visits, bitstring_agg(patient, 0, $patients_numbers) AS people
+    FROM selected GROUP BY cell),
+axes AS (SELECT unnest($axes) AS attribute, unnest($sizes) AS size, unnest($below) AS below)
+SELECT attribute, (cell // below % size)::INTEGER AS place, sum(images)::BIGINT AS images,
+       coalesce(bit_count(bit_or(visits) FILTER (WHERE attribute = 'total')), 0)::BIGINT AS studies,
+       coalesce(bit_count(bit_or(people)), 0)::BIGINT AS patients, sum(on_disk)::BIGINT AS on_disk
+FROM cells CROSS JOIN axes GROUP BY ALL ORDER BY ALL
 """
+MOST_BITS = 2**31  # 256 MB at most, once for each processor
 
 
 def counted(count: int, one: str) -> str:
@@ -325,21 +338,6 @@ def _columns(by: tuple[str, ...]) -> str:
     return "".join(f"{BY[name]} AS {name}, " for name in by)
 
 
-def _names(by: tuple[str, ...]) -> str:
-    return "".join(f"{name}, " for name in by)
-
-
-def _from_masks(masks: np.ndarray, findings: int) -> np.ndarray:
-    """Turn bit strings (four blocks of one bit per finding) into states, the highest precedence winning."""
-    if not len(masks):
-        return np.zeros((0, findings), dtype=np.int8)
-    text = "".join(masks.tolist()).encode()
-    bits = (np.frombuffer(text, dtype=np.uint8) == ord("1")).reshape(len(masks), 4, findings)
-    codes = np.array([State.POSITIVE, State.UNCERTAIN, State.NEGATIVE, State.BLANK], dtype=np.int8)
-    states: np.ndarray = np.max(bits * codes[None, :, None], axis=1).astype(np.int8)
-    return states
-
-
 _FREQUENT = """frequent AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
     SELECT patient FROM {last} GROUP BY patient HAVING count(*) BETWEEN $fewest AND $most))"""
 _FREQUENT_STUDIES = """frequent_studies AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (
@@ -370,14 +368,7 @@ SELECT size, count(*)::BIGINT AS patients FROM (
     SELECT patient, count(DISTINCT study)::BIGINT AS size FROM selected WHERE patient IS NOT NULL GROUP BY patient)
 WHERE size > 0 GROUP BY size ORDER BY size
 """
-_WHOLE_SIZES = "SELECT size, patients FROM patient_sizes WHERE unit = $unit ORDER BY size"
 _WHOLE_PATTERNS = {
     "image": "SELECT pattern, images AS units FROM pattern_sizes ORDER BY pattern",
     "study": "SELECT pattern, studies AS units FROM pattern_sizes WHERE studies > 0 ORDER BY pattern",
 }
-_UNIONS = """
-WITH unions AS (
-    SELECT {levels}{unit}, bit_or(mask) AS mask FROM selected JOIN pattern_sizes USING (pattern)
-    WHERE {unit} IS NOT NULL GROUP BY ALL)
-SELECT {names}mask::VARCHAR AS mask, count(*)::BIGINT AS units FROM unions GROUP BY ALL
-"""

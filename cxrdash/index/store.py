@@ -17,6 +17,7 @@ from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations, schema
 from cxrdash.index.annotations import Drawn
+from cxrdash.index.state_bits import state_bits
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import SPELLINGS, State
 from cxrdash.sources.card import Card, card_of_facts, load_card
@@ -73,6 +74,16 @@ class Index:
     def arrays(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
         """Run one statement and return its columns as arrays (no pandas needed)."""
         return self._run(sql, parameters).fetchnumpy()
+
+    def numbers(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+        """Run one statement and return its columns, numbers without NULL: a quarter faster where rows are many."""
+        try:
+            found = self.cursor().sql(sql, params=dict(parameters or {})).to_arrow_table()
+        except duckdb.Error as fault:
+            if _is_damage(fault):
+                raise self._damaged(fault) from fault
+            raise
+        return {name: found[name].to_numpy() for name in found.column_names}
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows as tuples."""
@@ -221,10 +232,21 @@ class Index:
         # An index of before this table was added simply has none.
         ((there,),) = self.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'attributes'")
         sql = """
-            SELECT level FROM attributes WHERE attribute = 'label_method'
+            SELECT level, count(*) FROM attributes WHERE attribute = 'label_method'
             GROUP BY level ORDER BY count(*) DESC, level
         """
-        return [level for (level,) in self.rows(sql)] if there else []
+        found = dict(self.rows(sql)) if there else {}
+        unstated = ["not stated"] if found and sum(found.values()) < self.counts["images"] else []
+        return [*found, *unstated]
+
+    @cached_property
+    def patient_sizes(self) -> dict[str, dict[str, np.ndarray]]:
+        """For images and studies, arrays size and patients: how many patients of the dataset have how many."""
+        sql = "SELECT size, patients FROM patient_sizes WHERE unit = $unit ORDER BY size"
+        found = {unit: self.numbers(sql, {"unit": unit}) for unit in ("image", "study")}
+        for column in (column for sizes in found.values() for column in sizes.values()):
+            column.setflags(write=False)
+        return found
 
     @cached_property
     def dictionary(self) -> np.ndarray:
@@ -241,6 +263,11 @@ class Index:
             states[found["pattern"], columns[name_at]] = codes[word_at]
         states.setflags(write=False)
         return states
+
+    @cached_property
+    def state_bits(self) -> np.ndarray:
+        """The rows of ``dictionary`` as bits, uint64 of shape (patterns, words): a union is their OR."""
+        return state_bits(self.dictionary)
 
     def changed_sources(self) -> list[str]:
         """Return the label files that are gone or differ in size or time from when they were read."""

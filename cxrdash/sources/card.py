@@ -57,6 +57,11 @@ def card_of_facts(facts: Mapping[str, Any]) -> Card:
     return Card(**{"known_problems": (), "findings": (), "published": (), **facts})
 
 
+def is_ours(name: str) -> bool:
+    """Whether we hold a card of that name."""
+    return (CARDS / f"{name}.toml").is_file()
+
+
 def load_card(name: str) -> Card:
     """Read ``cards/<name>.toml``."""
     with (CARDS / f"{name}.toml").open("rb") as file:

@@ -12,14 +12,8 @@ import streamlit as st
 from cxrdash import analysis
 from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
-from cxrdash.images import pair_pictures as pairs
-from cxrdash.images import workers
-from cxrdash.images.film import UnreadableFilm
-from cxrdash.images.thumbnails import ThumbnailStore
-from cxrdash.images.verdict_sheet import verdict_sheet
 from cxrdash.index import generations
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.draw import Draw, DrawnImage, draw, film_path, films
 from cxrdash.index.selection import Selection, select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
@@ -27,6 +21,9 @@ from cxrdash.reviews.store import ReviewStore
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cxrdash.images.thumbnails import ThumbnailStore
+    from cxrdash.index.draw import Draw, DrawnImage
 
 
 # No on_release close: closing the connection would kill the cursors of other sessions.
@@ -83,6 +80,8 @@ def compared(name: str, indexes: Sequence[Index], cohort: Cohort, **options: Any
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _drawn(dataset: str, generation: str, cohort_key: str, n: int, seed: int, one_per_patient: bool) -> Draw:
+    from cxrdash.index.draw import draw
+
     return draw(select(open_dataset(dataset), cohort_of(cohort_key)), n, seed=seed, one_per_patient=one_per_patient)
 
 
@@ -105,11 +104,15 @@ def counted(index: Index, cohort: Cohort) -> tuple[dict[str, int], str]:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def thumbnails(dataset: str) -> ThumbnailStore:
     """Return the thumbnail store of a dataset."""
+    from cxrdash.images.thumbnails import ThumbnailStore  # Pillow is not for the first page to wait for
+
     return ThumbnailStore(cache().thumbs, dataset)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _films_named(dataset: str, generation: str, image_ids: tuple[str, ...]) -> dict[str, DrawnImage]:
+    from cxrdash.index.draw import films
+
     index = open_dataset(dataset)
     sql = "SELECT image FROM images WHERE image_id IN (SELECT unnest($wanted::VARCHAR[]))"
     found = films(index, [int(image) for (image,) in index.rows(sql, {"wanted": list(image_ids)})])
@@ -130,6 +133,8 @@ def verdict_picture(
     title: str,
 ) -> bytes:
     """Return a PNG of films, each (image identifier, verdict, words), framed in the colours of their verdicts."""
+    from cxrdash.images.verdict_sheet import verdict_sheet
+
     index = open_dataset(dataset)
     known = films_named(index, tuple(image for image, _, _ in films))
     paths = [film_path_or_none(index, known.get(image)) for image, _, _ in films]
@@ -141,6 +146,8 @@ def verdict_picture(
 
 def film_path_or_none(index: Index, film: DrawnImage | None) -> Path | None:
     """Return the file of a film, None where there is none."""
+    from cxrdash.index.draw import film_path
+
     try:
         return film_path(index, film) if film else None
     except CxrdashError:
@@ -149,12 +156,18 @@ def film_path_or_none(index: Index, film: DrawnImage | None) -> Path | None:
 
 @st.cache_data(max_entries=64, show_spinner="Laying one film on the other")
 def _pair_pictures(first: str, second: str, content: tuple[int, ...]) -> tuple[bytes, bytes, bytes]:
+    from cxrdash.images import pair_pictures as pairs
+    from cxrdash.images import workers
+
     made = pairs.pair_pictures(workers.read(first, side=pairs.LONGEST), workers.read(second, side=pairs.LONGEST))
     return made.first, made.second, made.difference
 
 
 def pair_pictures(index: Index, a: DrawnImage, b: DrawnImage) -> tuple[bytes, bytes, bytes]:
     """Return PNGs of two films and of their difference; raises CxrdashError where one cannot be read."""
+    from cxrdash.images.film import UnreadableFilm
+    from cxrdash.index.draw import film_path
+
     paths = [film_path(index, film) for film in (a, b)]
     content = tuple(path.stat().st_mtime_ns for path in paths)
     try:

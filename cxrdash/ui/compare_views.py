@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cxrdash import charts
 from cxrdash.analysis.overlaps import VOCABULARY
-from cxrdash.charts import compare as charts
-from cxrdash.charts.patients import several_chart
+from cxrdash.charts import several_chart
 from cxrdash.index.cohort import UNBOUNDED
 from cxrdash.ui import cache as cached
 from cxrdash.ui import compare as parts

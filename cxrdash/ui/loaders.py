@@ -12,7 +12,7 @@ from cxrdash.analysis.cohort_recipe import cohort_recipe, recipe_text
 from cxrdash.analysis.loaders import BECAME, TOGETHER
 from cxrdash.analysis.narrowings import losses, narrowings
 from cxrdash.analysis.recipes import FOLDER, Recipe, applicable
-from cxrdash.charts.loaders import label_changes, recipe_waterfall
+from cxrdash.charts import label_changes, recipe_waterfall
 from cxrdash.index.cohort import Cohort
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame

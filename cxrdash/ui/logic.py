@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cxrdash.analysis.finding_tree import branches
-from cxrdash.charts.logic import VERDICTS, hierarchy_tree, redundancy_bars, rule_bars
+from cxrdash.charts import hierarchy_tree, redundancy_bars, rule_bars
+from cxrdash.charts.logic import VERDICTS
 from cxrdash.labels.expression import And, Atom, format_expression
 from cxrdash.labels.states import SPELLINGS
 from cxrdash.ui import doors, many_labels, show

@@ -8,8 +8,7 @@ import streamlit as st
 
 from cxrdash.analysis.counterparts import MATCHES
 from cxrdash.analysis.second_opinion import CELLS, MADE_FROM_READERS, opinion_cohort
-from cxrdash.charts.opinions import opinion_bars
-from cxrdash.charts.prevalence import level_dots
+from cxrdash.charts import level_dots, opinion_bars
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import reading_text
 from cxrdash.ui import doors, show

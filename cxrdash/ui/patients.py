@@ -196,7 +196,7 @@ def figures(now: Frame, summary: pd.Series) -> list[tuple[str, str, str]]:
 
 def chart(now: Frame, view: str, sizes: pd.DataFrame, threshold: int, others: list[str], alt: str) -> None:
     """Draw the chosen view of the spread."""
-    from cxrdash.charts import patients as charts
+    from cxrdash import charts
 
     unit = words(now)
     if view == "Bars":
@@ -251,7 +251,7 @@ def tables(now: Frame, sizes: pd.DataFrame, summary: pd.Series) -> None:
 
 def timeline(now: Frame) -> None:
     """One patient's films in order with their labels."""
-    from cxrdash.charts.timeline import timeline_chart
+    from cxrdash.charts import timeline_chart
 
     with st.expander("One patient over time", expanded=False, on_change="rerun", key="p_timeline") as opened:
         if not opened.open:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cxrdash.analysis.agreement import votes_cohort
 from cxrdash.analysis.second_opinion import said_positive
-from cxrdash.charts.opinions import agreement_dots, reader_heat, support_bars
+from cxrdash.charts import agreement_dots, reader_heat, support_bars
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import reading_text
 from cxrdash.ui import doors, show

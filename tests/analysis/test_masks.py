@@ -38,6 +38,35 @@ def test_an_empty_cohort_keeps_columns_and_dtypes(index: Index, name: str) -> No
     assert len(full) and full.dtypes.astype(str).to_dict() == empty.dtypes.astype(str).to_dict()
 
 
+def documented(index: Index, name: str) -> pd.DataFrame:
+    """What the statement that a statistic documents gives when it is pasted into a query."""
+    sql = select(index).written_out(analysis.named(name).sql)
+    return index.guarded_query(sql, seconds=10, rows=10_000)[0]
+
+
+def test_documented_statements_give_the_tables_counts(index: Index) -> None:
+    masks, table = documented(index, "masks").set_index("structure"), analysis.masks(index).set_index("structure")
+    assert masks["images"].to_dict() == table["images"].to_dict()
+    for name, key in (("mask_quality", "finding"), ("box_label_agreement", "finding")):
+        found = documented(index, name)
+        positive = found[found["state"] == "positive"].set_index(key)["images"].to_dict()
+        column = "images" if name == "mask_quality" else "labelled"
+        assert positive == {
+            finding: n for finding, n in getattr(analysis, name)(index).set_index(key)[column].items() if n
+        }
+    bins = analysis.mask_quality_bins(index)
+    assert documented(index, "mask_quality_bins")["images"].sum() == bins["images"].sum() > 0
+    for name in ("mask_measures", "worst_masks"):
+        found = documented(index, name)
+        assert set(found["image_id"]) >= set(getattr(analysis, name)(index)["image_id"]) != set()
+    by_view = documented(index, "cardiothoracic_ratio").groupby("view")["images"].sum()
+    assert by_view.to_dict() == analysis.cardiothoracic_ratio(index).groupby("view")["images"].sum().to_dict()
+    assert documented(index, "box_heat")["centres"].sum() == documented(index, "box_sizes")["placed"].sum() > 0
+    sizes = documented(index, "box_sizes").set_index("finding")["boxes"].to_dict()
+    assert sizes == analysis.box_sizes(index).set_index("finding")["boxes"].to_dict()
+    assert len(documented(index, "mask_quality_by")) and len(documented(index, "cardiothoracic_bins"))
+
+
 def test_masks_are_counted_per_structure(index: Index) -> None:
     table = analysis.masks(index).set_index("structure")
     assert table["images"].to_dict() == {"heart": 6, "left_lung": 7, "right_lung": 7}

@@ -50,6 +50,12 @@ def test_an_empty_cell_is_corrected_and_marked() -> None:
     assert found.odds_ratio == pytest.approx(0.210845, abs=1e-6)
 
 
+def test_an_empty_cell_s_interval_is_at_least_that_of_independent_units() -> None:
+    exposed = np.array([0] * 40 + [1] * 25 + [0] * 435, dtype=bool)
+    found = contrast(np.ones(500), exposed, np.arange(500) < 40, np.arange(500))
+    assert (found.odds_low, found.odds_high) == pytest.approx((0.012601, 3.527809), abs=1e-6)
+
+
 @pytest.mark.parametrize("cells", [[[0], [0], [5], [5]], [[3], [4], [0], [0]]])
 def test_no_positives_or_nothing_but_positives_is_undefined(cells: list[list[int]]) -> None:
     found = of_cells(np.array(cells))

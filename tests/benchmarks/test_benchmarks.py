@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import made_data
+from cxrdash import analysis
+from cxrdash.config import Cache
+from cxrdash.index import generations
+from cxrdash.index.build import Request, build_index
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
+from cxrdash.index.store import open_index
+from tests.benchmarks import large, made_data, sessions
+from tests.ui.watching import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 VERDICT = re.compile(r"^(G\d) .* (met|missed)$", re.MULTILINE)
@@ -51,3 +59,29 @@ def test_replicated_rows_are_of_new_patients(tmp_path: Path) -> None:
     patients = {line.split(",")[3] for line in lines}
     assert len(names) == images
     assert len(patients) > made_data.NIH_PATIENTS
+
+
+def test_a_grown_index_counts_what_its_copies_count(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    build_index(Request(made_data.write_nih(tmp_path / "nih", 400, None).parent, source="nih"), cache)
+    women = Cohort(sexes=("F",))
+    once = analysis.prevalence(open_index("nih", cache), women)
+    large.grow(generations.current(cache, "nih").path, 3)
+    index = open_index("nih", cache)
+    thrice = analysis.prevalence(index, women)
+    assert index.counts["images"] == 1_200 and select(index).labels().weights.sum() == 1_200
+    for name in ("of", "counted", "positive_patients"):
+        assert thrice[name].tolist() == (3 * once[name]).tolist()
+
+
+def test_a_session_sees_a_page_to_its_end_and_counts_its_charts(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    build_index(Request(made_data.write_nih(tmp_path / "nih", 300, None).parent, source="nih"), cache)
+    server = Server(cache).start()
+    try:
+        session = sessions.Session(server)
+        assert session.rerun("patients") > 0 and session.charts >= 1
+        session.close()
+        assert sessions.server_seconds(server) > 0
+    finally:
+        server.stop()
