@@ -47,7 +47,9 @@ def likeness_histogram(
     figure.update_yaxes(
         **axis(look, "Pairs, logarithmic", type="log", tickvals=ticks, ticktext=[number(tick) for tick in ticks])
     )
-    figure.update_xaxes(**axis(look, plain(title), nticks=10))
+    low, high = min(float(frame["low"].min()), threshold, *found), max(float(frame["high"].max()), threshold, *found)
+    room = 0.03 * (high - low)
+    figure.update_xaxes(**axis(look, plain(title), nticks=10, range=[low - room, high + 3 * room]))
     figure.update_layout(bargap=0.05, showlegend=bool(found))
     return figure
 

@@ -105,7 +105,20 @@ def _by_rings(tiles: Tiles) -> Iterator[Candidates]:
             yield _turned_alike(plain, cropped, pairs[first : first + CELL], crop)
 
 
-def _turned_alike(plain: Floats, cropped: Floats, pairs: Whole, crop: tuple[float, float, float]) -> Candidates:
+def nearest_of(tiles: Tiles, chosen: Whole, person: Whole) -> Candidates:
+    """Return for some films the most similar film of another person, however little they resemble each other."""
+    greys = polar(tiles)
+    points = rings(greys)
+    near = nearest(points, points, most=NEAREST)[chosen]
+    other = (near >= 0) & (person[near] != person[chosen][:, None])
+    has = other.any(axis=1)
+    pairs = np.stack([chosen[has], near[has, other[has].argmax(axis=1)]], axis=1)
+    return _turned_alike(greys, greys, pairs, WHOLE, least=-1.0)
+
+
+def _turned_alike(
+    plain: Floats, cropped: Floats, pairs: Whole, crop: tuple[float, float, float], *, least: float = RINGS_ALIKE
+) -> Candidates:
     """Turn and mirror b's circles until they are most like a's; keep the pairs that are."""
     a = np.fft.rfft(plain[pairs[:, 0]] * WEIGHT[None, :, None], axis=2)
     b = np.fft.rfft(cropped[pairs[:, 1]], axis=2)
@@ -113,7 +126,7 @@ def _turned_alike(plain: Floats, cropped: Floats, pairs: Whole, crop: tuple[floa
     every = np.stack([np.fft.irfft((a * other).sum(axis=1), ANGLES) for other in (np.conj(b), b)], axis=1) / ANGLES
     flat = np.abs(every).reshape(len(pairs), -1)
     best = flat.argmax(axis=1)
-    kept = flat[np.arange(len(pairs)), best] >= RINGS_ALIKE
+    kept = flat[np.arange(len(pairs)), best] >= least
     value = every.reshape(len(pairs), -1)[np.arange(len(pairs)), best]
     return Candidates(
         pairs[kept], (best % ANGLES)[kept], (best >= ANGLES)[kept], (value < 0)[kept],

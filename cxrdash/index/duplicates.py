@@ -21,12 +21,13 @@ from cxrdash.images.orientation import SIDE
 from cxrdash.index import schema
 from cxrdash.sources.folder import resolve
 
-RECIPE = 2  # raise it when the same films would give other pairs
+RECIPE = 3  # raise it when the same films would give other pairs
 FOUND = "duplicates.npz"
 AT_ONCE = 200  # pairs whose thumbnails are fetched together
 HELD = 1_000  # pictures in memory
 SAMPLED = 2_000  # films whose hashes are compared for the calibration, of as many patients
 SAMPLED_PICTURES = 300
+LAID = 200  # films whose most similar film of another patient is laid on them in any case
 LARGE_GROUP = 20  # equal films beyond which each is paired with the first alone
 SEED = 73
 SURE = 0.9  # detail beyond which another way of laying the films on each other is not tried
@@ -139,6 +140,7 @@ def _searched(films: _Films, pictures: Pictures) -> dict[str, NDArray[Any]]:
     _lay(tried, shape_pairs.candidates(films.tiles), shelf)
     words = hash_pairs.as_words(films.hashes)
     _lay(tried, _unturned(hash_pairs.close_hashes(words)), shelf, hashed=True)
+    _lay(tried, shape_pairs.nearest_of(films.tiles, np.sort(_one_each(films)[:LAID]), films.person), shelf)
     bits = _bit_counts(films, words)
     others = [found for found in tried.of_different_patients() if found.correlation >= NEARLY]
     lines = Lines(least_detail([found.detail for found in others]), most_bits(bits, len(films.key) ** 2 // 2))

@@ -12,12 +12,20 @@ import numpy as np
 from cxrdash.errors import CxrdashError
 from cxrdash.images import rle
 from cxrdash.index.annotations import PNG1024, RELEASED_SIDE
+from cxrdash.index.overlays import RELEASED_AT_1024
 from cxrdash.report.export import Export
-from cxrdash.report.export_lists import _films
+from cxrdash.report.export_lists import films
 
-_NUMBERS = "SELECT image, image_id FROM selected ORDER BY image"
+# The film's own size where it was scanned, else as stated, else that of its masks.
+_SIZES = """
+WITH drawn AS (SELECT image, any_value(width) AS width, any_value(height) AS height FROM masks GROUP BY image)
+SELECT selected.image, image_id, coalesce(measures.width, selected.width, drawn.width),
+       coalesce(measures.height, selected.height, drawn.height)
+FROM selected LEFT JOIN measures USING (image) LEFT JOIN drawn USING (image)
+"""
 _BOXES = """
-SELECT boxes.image, finding, reader, x, y, w, h, coordinate_space FROM boxes JOIN selected USING (image)
+SELECT boxes.image, finding, reader, x, y, w, h, coordinate_space, selected.width, selected.height
+FROM boxes JOIN selected USING (image)
 ORDER BY boxes.image, finding, reader, x, y, w, h
 """
 _MASKS = """
@@ -32,9 +40,7 @@ def write_coco(asked: Export, folder: Path) -> list[str]:
     Masks of one structure are united. What does not fit the image's size is left out and counted, never
     stretched.
     """
-    spaces = dict(asked.selection.rows("SELECT image, any_value(coordinate_space) FROM boxes JOIN selected "
-                                       "USING (image) GROUP BY image"))  # fmt: skip
-    images = _images(asked, spaces)
+    images = _images(asked)
     sizes = {image["id"]: (image["width"], image["height"]) for image in images}
     names = _categories(asked)
     lost = {"size": 0, "unreadable": 0}
@@ -54,17 +60,16 @@ def write_coco(asked: Export, folder: Path) -> list[str]:
     return _notes(images, annotations, lost)
 
 
-def _images(asked: Export, spaces: dict[int, str]) -> list[dict[str, Any]]:
-    known = asked.selection.arrays(_NUMBERS)
-    numbers = dict(zip(known["image_id"].tolist(), known["image"].tolist(), strict=True))
+def _images(asked: Export) -> list[dict[str, Any]]:
+    sizes = {image_id: (image, *size) for image, image_id, *size in asked.selection.rows(_SIZES)}
+    released = asked.index.meta["source"] in RELEASED_AT_1024  # the tables state the size before release
     found = []
-    for row, targets in _films(asked):
-        number = int(numbers[row["image_id"]])
-        width, height = row["width"], row["height"]
-        if spaces.get(number) == PNG1024:  # the boxes lie on the released picture, the table states the original
+    for row, targets in films(asked):
+        number, width, height = sizes[row["image_id"]]
+        if released:
             width = height = RELEASED_SIDE
         found.append({
-            "id": number, "file_name": row["path"] or row["image_id"], "width": int(width or 0),
+            "id": int(number), "file_name": row["path"] or row["image_id"], "width": int(width or 0),
             "height": int(height or 0), "license": 1, "image_id": row["image_id"], "split": row["split"],
             "labels": dict(zip(asked.index.finding_names, targets, strict=True)),
         })  # fmt: skip
@@ -84,9 +89,9 @@ Sizes = dict[int, tuple[int, int]]
 def _boxes(
     asked: Export, names: dict[tuple[str, str], int], sizes: Sizes, lost: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    for image, finding, reader, x, y, w, h, space in asked.selection.rows(_BOXES):
-        width, height = sizes[image]
-        if space == PNG1024 and (width, height) != (RELEASED_SIDE, RELEASED_SIDE):
+    for image, finding, reader, x, y, w, h, space, width, height in asked.selection.rows(_BOXES):
+        size, on = sizes[image], (RELEASED_SIDE, RELEASED_SIDE) if space == PNG1024 else (width, height)
+        if all(on) and size != on:
             lost["size"] += 1
             continue
         yield {

@@ -25,7 +25,7 @@ def write_monai(asked: Export, folder: Path) -> list[str]:
     names = list(asked.index.finding_names)
     parts: dict[str, list[dict[str, Any]]] = {"training": []}
     left_out = 0
-    for row, targets in _films(asked):
+    for row, targets in films(asked):
         if row["path"] is None:
             left_out += 1
             continue
@@ -52,7 +52,7 @@ def write_hugging_face(asked: Export, folder: Path) -> list[str]:
     names = list(asked.index.finding_names)
     lines: dict[str, list[str]] = {}
     left_out = unreadable = 0
-    for number, (row, targets) in enumerate(_films(asked)):
+    for number, (row, targets) in enumerate(films(asked)):
         if row["path"] is None:
             left_out += 1
             continue
@@ -73,7 +73,7 @@ def write_hugging_face(asked: Export, folder: Path) -> list[str]:
     return [*_missing(left_out), *skipped, "The films are linked, not copied; move the folder together with them."]
 
 
-def _films(asked: Export) -> Iterator[tuple[dict[str, Any], list[int | None]]]:
+def films(asked: Export) -> Iterator[tuple[dict[str, Any], list[int | None]]]:
     """Yield each image's facts (missing ones None) and its targets in findings order."""
     table = cohort_table(asked, words=False)
     base = len(table.columns) - len(asked.index.finding_names)

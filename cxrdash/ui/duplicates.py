@@ -11,6 +11,7 @@ from cxrdash.charts.duplicates import likeness_histogram
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.draw import Draw, DrawnImage, films
+from cxrdash.index.duplicates import FEWEST
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors, gallery, scanning, show
 from cxrdash.ui.controls import Frame
@@ -27,6 +28,7 @@ MOST_LINKED = 50  # pairs whose films fit into a link
 MEASURES = {
     "distance": "Bits of 256 in which two hashes differ",
     "detail": "Likeness in detail, one film laid on the other",
+    "correlation": "Likeness of greys, films as they are",
 }
 KIND_WORDS = {
     "same file": "the same file",
@@ -115,20 +117,23 @@ def pairs_view(now: Frame, found: pd.DataFrame) -> None:
 
 def _grid(now: Frame, found: pd.DataFrame) -> int:
     """Show some pairs, two tiles each; return the place of the chosen pair."""
+    grid = st.container()
     pages = -(-len(found) // PAIRS_SHOWN)
+    turn, pick = st.columns(2)
     page = 1
     if pages > 1:
-        page = int(st.number_input(f"Page of {pages}", 1, pages, key="d_page", bind="query-params"))
+        page = int(turn.number_input(f"Page of {pages}", 1, pages, key="d_page", bind="query-params"))
     first = (min(page, pages) - 1) * PAIRS_SHOWN
-    rows = found.iloc[first : first + PAIRS_SHOWN]
-    opened = film_grid(
-        _tiles(now, rows), key="duplicate_grid", columns=4, show_captions=True, presentation=now.look.presentation
-    )
+    tiles = _tiles(now, found.iloc[first : first + PAIRS_SHOWN])
+    with grid:
+        opened = film_grid(
+            tiles, key="duplicate_grid", columns=8, show_captions=True, presentation=now.look.presentation
+        )
     if opened:
         st.session_state["d_pair"] = int(opened.split(":")[0]) + 1
     if not 1 <= int(st.session_state.get("d_pair", 1)) <= len(found):
         st.session_state["d_pair"] = 1
-    place = st.number_input("Pair shown", 1, len(found), key="d_pair", bind="query-params")
+    place = pick.number_input("Pair shown", 1, len(found), key="d_pair", bind="query-params")
     if len(found) <= MOST_LINKED:
         both = sorted({*found["image_id_a"], *found["image_id_b"]})
         doors.link(doors.door(Cohort(images=tuple(both))), f"All {plural(len(both), 'film')} in the gallery")
@@ -142,7 +147,7 @@ def _tiles(now: Frame, rows: pd.DataFrame) -> list[GridFilm]:
     tiles = []
     for at, (film, tile) in enumerate(zip(chosen, made, strict=True)):
         row = rows.iloc[at // 2]
-        line = f"Pair {int(row.name) + 1}: {row['kind']}" if at % 2 == 0 else row["changed"] or "no change"
+        line = f"Pair {int(row.name) + 1}: " + (row["kind"] if at % 2 == 0 else row["changed"] or "no change")
         tiles.append(
             GridFilm(
                 token=f"{int(row.name)}:{at}", jpeg=tile.jpeg, problem=tile.problem, title=tile.title,
@@ -204,29 +209,32 @@ def calibration_view(now: Frame, found: pd.DataFrame) -> None:
         return
     st.markdown("**How sure is that?** How alike films of different patients are in this dataset")
     near = found[found["kind"] == "verified"]
-    for column, (measure, title) in zip(st.columns(2), MEASURES.items(), strict=True):
+    known = [measure for measure in MEASURES if (table["measure"] == measure).any()][:2]
+    for column, measure in zip(st.columns(2), known, strict=False):
         bars = table[table["measure"] == measure]
-        if bars.empty:
-            column.caption(f"{title}: fewer pairs than can be counted on; the usual threshold stands.")
-            continue
-        threshold, of = float(bars["threshold"].iloc[0]), int(bars["of"].iloc[0])
-        figure = likeness_histogram(bars, now.look, title=title, threshold=threshold, found=tuple(near[measure]))
+        figure = likeness_histogram(
+            bars, now.look, title=MEASURES[measure], threshold=float(bars["threshold"].iloc[0]),
+            found=tuple(near[measure]),
+        )  # fmt: skip
+        said = _calibrated(bars.iloc[0])
         with column:
-            show.chart(figure, f"d_{measure}", alt=_calibrated(bars, measure), has_doors=False)
-            st.caption(safe(_calibrated(bars, measure)) + f" Sample: {number(of)} pairs.")
+            show.chart(figure, f"d_{measure}", alt=said, has_doors=False)
+            st.caption(safe(said))
     show.provenance(now, "duplicate_calibration", table)
 
 
-def _calibrated(bars: pd.DataFrame, measure: str) -> str:
+def _calibrated(row: pd.Series[Any]) -> str:
     """What the threshold means in numbers."""
-    row = bars.iloc[0]
-    if measure == "distance":
-        expected = row["expected"]
-        told = f"{expected:.1f}" if expected >= 0.1 else "less than 0.1"
-        return (f"Up to {row['threshold']:g} bits make a candidate: {told} pairs of the whole dataset are expected "
-                f"there by chance; {number(row['beyond'])} of the sample are.")  # fmt: skip
-    return (f"From {row['threshold']:.2f} on a changed copy counts as verified: less than 0.05 of these pairs are "
-            f"expected there by chance; {number(row['beyond'])} are.")  # fmt: skip
+    beyond, of = number(row["beyond"]), number(row["of"])
+    if row["measure"] == "distance":
+        told = f"{row['expected']:.1f}" if row["expected"] >= 0.1 else "less than 0.1"
+        return (f"Two hashes up to {row['threshold']:g} bits apart make a candidate: {told} pairs of the whole dataset "
+                f"are expected there by chance. Of {of} pairs in the sample there are {beyond}.")  # fmt: skip
+    if row["measure"] == "correlation":
+        return f"A changed copy needs {row['threshold']:.2f} in greys. Of {of} pairs in the sample {beyond} have it."
+    chance = "less than 0.05 are expected there by chance" if row["of"] >= FEWEST else "too few to move the usual line"
+    return (f"A changed copy needs {row['threshold']:.2f} in detail: of the {of} pairs of different patients that are "
+            f"most alike {beyond} have it; {chance}.")  # fmt: skip
 
 
 def pair_table(now: Frame, found: pd.DataFrame) -> None:

@@ -62,9 +62,7 @@ PAGES = {
     "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
     "review": PageEntry("Review", ":material/rate_review:", "Images", "How often is the label wrong?"),
     "image_quality": PageEntry("Image quality", ":material/image_search:", "Images", "Are the pictures sound?"),
-    "duplicates": PageEntry(
-        "Duplicates", ":material/content_copy:", "Images", "Which films are in there twice?"
-    ),
+    "duplicates": PageEntry("Duplicates", ":material/content_copy:", "Images", "Which films are in there twice?"),
     "masks": PageEntry("Masks and boxes", ":material/select_all:", "Images", "Can I trust the annotations?"),
     "splits": PageEntry("Splits", ":material/call_split:", "Act", "How do I split it without leaking?"),
     "compare": PageEntry("Compare", ":material/compare_arrows:", "Act", "Which dataset suits me?"),

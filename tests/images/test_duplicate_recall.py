@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from cxrdash.images import hash_pairs, shape_pairs
+from cxrdash.images.film import Film
 from cxrdash.images.hashes import perceptual_hash
 from cxrdash.images.likeness import SAME_DETAIL, Likeness, Picture, Start, likeness
 from cxrdash.images.orientation import SIDE, small_film
 from cxrdash.images.small_pictures import encoded_jpeg, shrunk
-from cxrdash.images.film import Film
 
 Change = Callable[[np.ndarray], np.ndarray]
 Pair = tuple[int, int]
@@ -111,7 +111,9 @@ def test_no_two_patients_have_the_same_film(originals: Shelf, patients: list[str
     others = {pair: one for pair, one in best.items() if patients[pair[0]] != patients[pair[1]]}
     pairs = sum(a != b for at, a in enumerate(patients) for b in patients[:at])
     alarms = [pair for pair, one in others.items() if same(one)]
-    print(f"false alarms {len(alarms)} of {pairs:,} pairs of different patients, {len(others)} of them laid on each other")
+    print(
+        f"false alarms {len(alarms)} of {pairs:,} pairs of different patients, {len(others)} of them laid on each other"
+    )
     assert alarms == []
 
 

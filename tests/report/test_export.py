@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import duckdb
@@ -19,13 +20,13 @@ from cxrdash import analysis
 from cxrdash.errors import CxrdashError
 from cxrdash.images import rle
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.store import Index
+from cxrdash.index.store import Index, open_index
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
 from cxrdash.report.export import FORMATS, MANIFEST, Export, export
-from cxrdash.report.export_tables import FORMULA, cohort_table, guarded, spreadsheet_safe
+from cxrdash.report.export_tables import FORMULA, _to_csv, cohort_table, guarded, spreadsheet_safe
 from cxrdash.report.originals import _records
-from tests.datasets import chexpert_row, indexed, invent, write_chexpert
+from tests.datasets import Invented, build, cache_of, chexpert_row, indexed, invent, nih_row, write_chexpert, write_nih
 
 WOMEN = Cohort(labels="Effusion", splits=("test",))
 
@@ -59,15 +60,15 @@ def test_csv_parquet_and_the_statistics_agree(nih: Index, written: Path) -> None
         assert (parquet[name] == "positive").sum() == counts.loc[name, "positive"]
     assert table["image_id"].tolist() == parquet["image_id"].tolist()
     path = str(written / "parquet" / "cohort.parquet")
-    rows = duckdb.sql("SELECT count(*), count(DISTINCT patient_id) FROM read_parquet($path)", params={"path": path})
-    assert rows.fetchone() == (30, 10)
+    sql = "SELECT count(*), count(DISTINCT patient_id) FROM read_parquet($path)"
+    assert duckdb.connect().execute(sql, {"path": path}).fetchall() == [(30, 10)]
 
 
 def test_monai_finds_films_and_targets(nih: Index, written: Path) -> None:
     made = json.loads((written / "monai" / "datalist.json").read_text(encoding="utf-8"))
     names = [made["labels"][str(at)] for at in range(len(made["labels"]))]
     assert names == list(nih.finding_names)
-    assert made["training"] == [] and made["numTest"] == len(made["test"]) == 3
+    assert made["training"] == [] and made["numTest"] == len(made["test"]) == 2
     for item in made["test"]:
         assert Path(item["image"]).is_file() and item["label"][names.index("Effusion")] == 1
         assert len(item["label"]) == len(names)
@@ -76,14 +77,14 @@ def test_monai_finds_films_and_targets(nih: Index, written: Path) -> None:
 def test_monai_itself_reads_the_list(written: Path) -> None:
     data = pytest.importorskip("monai.data", reason="monai is not installed")
     items = data.load_decathlon_datalist(written / "monai" / "datalist.json", False, "test")
-    assert len(items) == 3 and Path(items[0]["image"]).is_file()
+    assert len(items) == 2 and Path(items[0]["image"]).is_file()
 
 
 def test_hugging_face_metadata_names_every_linked_film(nih: Index, written: Path) -> None:
     folder = written / "hf" / "test"
     table = pd.read_json(folder / "metadata.jsonl", lines=True, dtype={"image_id": str, "patient_id": str})
     films = sorted(path.name for path in folder.iterdir() if path.suffix == ".png")
-    assert sorted(table["file_name"]) == films and len(films) == 3
+    assert sorted(table["file_name"]) == films and len(films) == 2
     assert (table["Effusion"] == 1).all() and (table["No Finding"] == 0).all()
     assert all((folder / name).resolve().is_file() for name in films)
 
@@ -91,7 +92,7 @@ def test_hugging_face_metadata_names_every_linked_film(nih: Index, written: Path
 def test_hugging_face_itself_loads_the_folder(written: Path) -> None:
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
     found = datasets.load_dataset("imagefolder", data_dir=str(written / "hf"))["test"]
-    assert found.num_rows == 3 and found[0]["image"].size == (64, 64)
+    assert found.num_rows == 2 and found[0]["image"].size == (64, 64)
 
 
 def test_coco_reads_the_boxes(nih: Index, tmp_path: Path) -> None:
@@ -107,18 +108,35 @@ def test_coco_reads_the_boxes(nih: Index, tmp_path: Path) -> None:
     assert read.annToMask(found).sum() == pytest.approx(1200, rel=0.1)
 
 
-def test_coco_masks_are_the_masks_of_the_index(tmp_path: Path) -> None:
-    coco = pytest.importorskip("pycocotools.coco")
-    from cxrdash.config import Cache
-    from cxrdash.index.build import Request, build_index
-    from cxrdash.index.store import open_index
-    from tests.sources.demo_rows import write_demo  # type: ignore[import-not-found]
+def square(first: int, last: int) -> np.ndarray:
+    mask = np.zeros((1024, 1024), dtype=bool)
+    mask[first : last + 1, first + 3 : last + 4] = True
+    return mask
 
-    folder = write_demo(tmp_path / "demo")
-    build_index(Request(folder, name="demo", source="demo"), Cache(tmp_path / "cache"))
-    index = open_index("demo", Cache(tmp_path / "cache"))
-    export(Export(index), ["coco"], tmp_path / "x")
-    assert coco and rle and np
+
+def test_coco_reads_the_masks_and_rows_of_one_structure_are_united(tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    folder = write_nih(tmp_path / "nih", [nih_row(1), nih_row(2)])
+    build(folder, "nih")
+    codes = [rle.encode(square(*ends), convention=rle.ROW_MAJOR) for ends in ((0, 9), (5, 14))]
+    rows = [
+        (0, "heart", 1024, 1024, codes[0], rle.ROW_MAJOR, 0.9),
+        (0, "heart", 1024, 1024, codes[1], rle.ROW_MAJOR, 0.9),
+        (1, "heart", 512, 512, "1 4", rle.ROW_MAJOR, 0.9),
+        (1, "lung", 1024, 1024, "9 9 9", rle.ROW_MAJOR, 0.9),
+    ]
+    with duckdb.connect(str(open_index("nih", cache_of(folder)).path)) as con:
+        con.executemany("INSERT INTO masks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    drawn = open_index("nih", cache_of(folder))
+    made = export(Export(drawn), ["coco"], tmp_path / "x")
+    read = coco.COCO(str(tmp_path / "x" / "coco" / "annotations.json"))
+    (found,) = read.anns.values()
+    assert (read.annToMask(found).astype(bool) == (square(0, 9) | square(5, 14))).all()
+    assert found["area"] == 175 and found["bbox"] == [3, 0, 15, 15]
+    assert made["notes"]["coco"][1:] == [
+        "1 boxes or masks were drawn on a picture of another size and are left out.",
+        "1 masks cannot be read and are left out.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +168,8 @@ def test_torchxrayvision_itself_reads_the_rows(nih_folder: Path, written: Path) 
     torchxrayvision = pytest.importorskip("torchxrayvision", reason="torchxrayvision is not installed")
     rows = written / "txrv"
     made = torchxrayvision.datasets.NIH_Dataset(
-        str(nih_folder), csvpath=str(rows / "Data_Entry_2017_v2020.csv"), bbox_list_path=str(rows / "BBox_List_2017.csv"),
-        unique_patients=False, views="*",
+        str(nih_folder), csvpath=str(rows / "Data_Entry_2017_v2020.csv"), unique_patients=False, views="*",
+        bbox_list_path=str(rows / "BBox_List_2017.csv"),
     )  # fmt: skip
     assert len(made) == 30 and made.labels[:, made.pathologies.index("Effusion")].all()
 
@@ -219,10 +237,6 @@ def test_the_spreadsheet_form_guards_header_and_cells_and_keeps_numbers() -> Non
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=12), min_size=1, max_size=8))
 def test_the_exact_form_reads_back_exactly(texts: list[str]) -> None:
-    from cxrdash.report.export_tables import _to_csv
-
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.csv"
         _to_csv(pd.DataFrame({"text": texts, "n": range(len(texts))}), path, encoding="utf-8")
@@ -233,8 +247,6 @@ def test_the_exact_form_reads_back_exactly(texts: list[str]) -> None:
 
 def test_a_finding_named_as_a_column_keeps_both(tmp_path: Path) -> None:
     made = invent(5, patients=6)
-    from tests.datasets import Invented
-
     names = ("view", *made.findings[1:])
     index = Invented(names, made.images, made.states, made.readings).index(tmp_path / "x")
     table = cohort_table(Export(index))
