@@ -164,7 +164,7 @@ class Selection:
         """Return [attribute, level, images, patients] for part, view, sex and age, and ``counts``, in one pass."""
         if self.cohort.everything:
             return self.index.table("SELECT attribute, level, images, patients FROM level_sizes"), self.counts
-        cells = numbered(self.index, tuple(BY))
+        cells = numbered(self.index, _AXES_BY)
         numbers = {f"{name}_numbers": self.index.counts[name] for name in ("studies", "patients")}
         if cells.count * sum(numbers.values()) > MOST_BITS:
             return self.table(LEVELS), self.counts
@@ -221,6 +221,7 @@ FROM marked GROUP BY GROUPING SETS ((split), (view), (sex), (age_band))
 
 # The same in one pass, and the whole as axis total: studies and patients of the few cells as one bit each.
 _AXES = ("total", "part", "view", "sex", "age")
+_AXES_BY = ("split", "view", "sex", "age_band")  # their keys of BY
 _BY_CELL = """
 WITH cells AS (
     SELECT {cell} AS cell, count(*) AS images, count(*) FILTER (WHERE on_disk) AS on_disk,
