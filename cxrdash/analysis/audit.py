@@ -27,7 +27,7 @@ _AUDIT = {
 
 
 @statistic("Suitability audit", method="each check names its threshold and source; thresholds of thresholds.toml")
-def audit(
+def audit(  # noqa: PLR0913 - each choice stands on the page and the command line under its own name
     index: Index,
     cohort: Cohort | None = None,
     *,
@@ -42,7 +42,8 @@ def audit(
     ``use`` is train, test or external (validation of a model made elsewhere); ``findings`` are those that
     matter (default: all but No Finding). ``sentence`` says what was found, ``value`` is what was compared
     with ``threshold``, ``evidence`` what it was counted on, ``page`` where it is shown. ``thresholds`` is a
-    settings file of one's own; the checks named in ``without`` are left out (``CHECKS``). CxrdashError for an unknown use or finding.
+    settings file of one's own; the checks named in ``without`` are left out (``CHECKS``). CxrdashError for
+    an unknown use or finding.
     """
     import pandas as pd
 

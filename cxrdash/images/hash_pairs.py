@@ -33,7 +33,8 @@ def as_words(hashes: NDArray[np.uint8]) -> Hashes:
 def distances(hashes: Hashes, pairs: Pairs) -> NDArray[np.int64]:
     """Return how many bits differ between the hashes of each pair."""
     differ = hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]
-    return np.bitwise_count(differ).sum(axis=1, dtype=np.int64)
+    bits: NDArray[np.int64] = np.bitwise_count(differ).sum(axis=1, dtype=np.int64)
+    return bits
 
 
 def close_hashes(hashes: Hashes, *, most: int = MOST_BITS) -> Pairs:

@@ -180,10 +180,15 @@ def likeness(a: Picture, b: Picture, start: Start | None = None) -> Likeness:
     fit = _first(start)
     sign = -1.0 if start.inverted else 1.0
     for stage in STAGES:
-        fit = _improved(a, b, fit, sign, stage)
-        if fit is None or (stage.blur and _small_correlation(a, b, fit)[0] * sign < GIVE_UP):
+        better = _improved(a, b, fit, sign, stage)
+        if better is None or (stage.blur and _small_correlation(a, b, better)[0] * sign < GIVE_UP):
             return _nothing(start)
-    assert fit is not None
+        fit = better
+    return _judged(a, b, fit, start)
+
+
+def _judged(a: Picture, b: Picture, fit: Floats, start: Start) -> Likeness:
+    sign = -1.0 if start.inverted else 1.0
     found, shared = _small_correlation(a, b, fit)
     fine = _fine_correlation(a, b, fit) if sign * found >= GIVE_UP else 0.0
     size = np.sqrt(abs(np.linalg.det(fit[:, :2])))
@@ -215,7 +220,12 @@ def _on_b(fit: Floats, side: int) -> tuple[Floats, Flags]:
     """Where the points of a lie on b, in b's points; and whether they do."""
     place = fit[:, :2] @ _places(side) + fit[:, 2:]
     points = (place + 1) * side / 2 - 0.5
-    return points, ((points >= 0) & (points <= side - 1)).all(axis=0)
+    return points, _within(points, side - 1)
+
+
+def _within(points: Floats, last: float) -> Flags:
+    inside: Flags = np.all((points >= 0) & (points <= last), axis=0)
+    return inside
 
 
 def _taken(shades: Floats, points: Floats, *, order: int = 1) -> Floats:
@@ -228,7 +238,7 @@ def _taken(shades: Floats, points: Floats, *, order: int = 1) -> Floats:
 def _shared(a: Picture, b: Picture, fit: Floats, side: int = SMALL) -> tuple[Floats, Flags]:
     """Where the points of a (of 64, every one or every second) lie on b, and where both show something."""
     places = (_on_b_places(fit, side) + 1) * SMALL / 2 - 0.5
-    both = ((places >= 0) & (places <= SMALL - 1)).all(axis=0)
+    both = _within(places, SMALL - 1)
     both &= _thinned(a.shown, side)
     nearest = np.clip(np.rint(places), 0, SMALL - 1).astype(np.int64)
     both &= b.shown[nearest[0], nearest[1]]
@@ -272,8 +282,9 @@ def _fine_correlation(a: Picture, b: Picture, fit: Floats) -> float:
 def _improved(a: Picture, b: Picture, fit: Floats, sign: float, stage: Stage) -> Floats | None:
     """Some Gauss-Newton steps on blurred films; None where hardly anything is shared."""
     side = stage.side
-    greys_a, greys_b = a.blurred(stage.blur), sign * b.blurred(stage.blur)
-    down, across = np.gradient(greys_b)
+    greys_a = a.blurred(stage.blur)
+    greys_b: Floats = sign * b.blurred(stage.blur)
+    down, across = np.gradient(greys_b, axis=0), np.gradient(greys_b, axis=1)
     target, place = _thinned(greys_a, side), _thinned_places(side)
     for _ in range(stage.rounds):
         points, both = _shared(a, b, fit, side)
@@ -314,8 +325,9 @@ def laid_on(a: NDArray[np.uint8], b: NDArray[np.uint8], found: Likeness) -> Floa
     place = np.stack([((y + 0.5) * 2 / height - 1).ravel(), ((x + 0.5) * 2 / width - 1).ravel()])
     place = found.matrix @ place + found.shift[:, None]
     points = np.stack([(place[0] + 1) * b.shape[0] / 2 - 0.5, (place[1] + 1) * b.shape[1] / 2 - 0.5])
-    laid = _taken((255.0 - b) if found.inverted else b.astype(np.float64), points)
-    inside = (np.abs(place) <= 1).all(axis=0)
+    shades = b.astype(np.float64)
+    laid = _taken(255.0 - shades if found.inverted else shades, points)
+    inside = _within(place + 1, 2)
     laid[~inside] = np.nan
     if inside.any():
         laid = _matched(a.ravel().astype(np.float64), laid, inside)
@@ -327,4 +339,5 @@ def _matched(target: Floats, laid: Floats, inside: Flags) -> Floats:
     x, y = laid[inside], target[inside]
     spread = float(((x - x.mean()) ** 2).sum())
     slope = float((x - x.mean()) @ (y - y.mean())) / spread if spread > 0 else 1.0
-    return y.mean() + slope * (laid - x.mean())
+    matched: Floats = y.mean() + slope * (laid - x.mean())
+    return matched

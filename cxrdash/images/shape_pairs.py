@@ -90,7 +90,8 @@ def polar(tiles: Tiles, crop: tuple[float, float, float] = WHOLE) -> Floats:
 def rings(greys: Floats) -> Floats:
     """Return the strength of each angular frequency on each circle, float32 (n, 130)."""
     strength = np.abs(np.fft.rfft(greys, axis=2)[:, :, :HARMONICS]) / ANGLES
-    return (strength * np.sqrt(WEIGHT)[None, :, None]).astype(np.float32).reshape(len(greys), -1)
+    weighed: Floats = (strength * np.sqrt(WEIGHT)[None, :, None]).astype(np.float32)
+    return weighed.reshape(len(greys), -1)
 
 
 def _by_rings(tiles: Tiles) -> Iterator[Candidates]:

@@ -27,6 +27,10 @@ def windowed(film: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip((film - ends[0]) / (ends[1] - ends[0]) * 255, 0, 255).astype(np.uint8)
 
 
+def turned(film: np.ndarray, degrees: float) -> np.ndarray:
+    return np.asarray(Image.fromarray(film).rotate(degrees, Image.Resampling.BILINEAR))
+
+
 def compressed(film: np.ndarray, quality: int) -> np.ndarray:
     held = BytesIO()
     Image.fromarray(film).save(held, "JPEG", quality=quality)
@@ -57,7 +61,7 @@ CHANGES: dict[str, tuple[Change, float]] = {
     "lower third black": (blackened(np.s_[-THIRD:, :]), 0.95),
     "left third black": (blackened(np.s_[:, :THIRD]), 0.95),
     "middle third black": (blackened(np.s_[:, THIRD:-THIRD]), 0.9),
-    "turned by 12 degrees": (lambda film: np.asarray(Image.fromarray(film).rotate(12, Image.Resampling.BILINEAR)), 0.97),
+    "turned by 12 degrees": (lambda film: turned(film, 12), 0.97),
     "gamma 1.5": (lambda film: (255 * (film / 255) ** 1.5).astype(np.uint8), 1.0),
 }  # fmt: skip
 
