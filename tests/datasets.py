@@ -332,8 +332,8 @@ def real_nih(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     _built_once.cache_clear()
 
 
-def residue(image_id: str, seed: int) -> int:
-    """The place of an image in a random order: its MD5 (lower 64 bits) modulo a number made of the seed."""
-    made = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "big")
+def residue(image_id: str, seed: int, purpose: bytes = b"") -> int:
+    """The place of an image in a random order: its MD5 (lower 64 bits) modulo a number made of seed and purpose."""
+    made = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8, person=purpose).digest(), "big")
     key = int.from_bytes(hashlib.md5(image_id.encode()).digest()[8:], "little")
     return key % ((2**40 + made % 2**40) | 1)

@@ -20,7 +20,7 @@ STRATA = ("view", "sex", "split", "age_band")
 RESERVE = 100  # images kept in order behind the planned ones, for a reader who goes on
 MOST = 2_000
 FEWEST_IN_A_STRATUM = 2
-ORDER = 2**40  # added to the seed where a second, unrelated order of the same images is needed
+ORDER = 2**40  # added to the seed where a second, unrelated order of the same patients is needed
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,8 @@ class _Sample:
 
 
 def _simple(index: Index, question: Question, frame: Cohort) -> _Sample:
-    picked = frame.one_per_patient == "random" and not question.one_per_patient
-    seed = question.seed + ORDER if picked else question.seed  # not the order by which the cohort picked them
     wanted = _with_reserve(question.planned)
-    found = draw(select(index, frame), wanted, seed=seed, one_per_patient=question.one_per_patient)
+    found = draw(select(index, frame), wanted, seed=question.seed, one_per_patient=question.one_per_patient)
     return _Sample(found.films, found.of, found.frame, {})
 
 

@@ -94,7 +94,7 @@ class Selection:
         if self.cohort.one_per_patient:
             ctes.append(_ONE[self.cohort.one_per_patient].format(last=last))
             if self.cohort.one_per_patient == "random":
-                parameters["pick"] = modulus(self.cohort.seed)
+                parameters["pick"] = modulus(self.cohort.seed, PICK)
             last = "one_each"
         ctes.append(f"selected AS NOT MATERIALIZED (SELECT * FROM {last})")
         return ",\n".join(ctes), parameters
@@ -267,13 +267,18 @@ def parse_suspects(index: Index, texts: Sequence[str]) -> tuple[Suspect, ...]:
     return found
 
 
-def modulus(seed: int) -> int:
+PICK = b"pick"  # the order in which a cohort takes one image of each patient
+
+
+def modulus(seed: int, purpose: bytes = b"") -> int:
     """Return the odd 41-bit modulus whose residues order a sample drawn with ``seed``.
 
     sample_key is a uniform 64-bit hash, so its residues are uniform and, for different odd moduli,
-    unrelated; one remainder per image is cheaper than hashing again and the same on any machine.
+    unrelated; one remainder per image is cheaper than hashing again and the same on any machine. Two
+    orders of the same seed need a ``purpose`` each: drawn by the order by which they were picked, images
+    of patients with many images would come first.
     """
-    digest = hashlib.blake2b(str(int(seed)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(str(int(seed)).encode(), digest_size=8, person=purpose).digest()
     return int.from_bytes(digest, "big") % 2**40 + 2**40 | 1
 
 

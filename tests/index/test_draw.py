@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from scipy.stats import chisquare
+from scipy.stats import binomtest, chisquare
 
 from cxrdash.errors import CxrdashError
 from cxrdash.index import store
@@ -135,6 +135,23 @@ def test_pairs_of_images_are_equally_likely(tmp_path: Path) -> None:
     pairs = Counter(frozenset(drawn(index, 2, seed)) for seed in range(SEEDS))
     assert len(pairs) == 10
     assert chisquare(list(pairs.values())).pvalue > 0.001
+
+
+def test_a_draw_from_one_image_each_does_not_favour_those_with_many_images(tmp_path: Path) -> None:
+    rows = [nih_row(patient, number) for patient in range(40) for number in range(9 if patient < 20 else 1)]
+    index = indexed(write_nih(tmp_path / "nih", rows), "nih")
+    seeds, n = range(100), 10
+    drawn_films = [
+        film
+        for seed in seeds
+        for film in draw(
+            select(index, Cohort(one_per_patient="random", seed=seed)), n, seed=seed, one_per_patient=False
+        ).films
+    ]
+    many = sum(int(film.patient_id or 0) < 20 for film in drawn_films)
+    assert len(drawn_films) == len(seeds) * n
+    # Half of the patients; 10 of 40 without replacement vary less than binomially.
+    assert binomtest(many, len(drawn_films), 0.5).pvalue > 0.001
 
 
 def test_a_caption_holds_what_the_files_say(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ def filtered(dataset: Invented, cohort: Cohort, expression: Expression | None) -
         return table
     table = table[table["patient_id"].notna()]
     if cohort.one_per_patient == "random":
-        table = table.assign(residue=[residue(name, cohort.seed) for name in table["image_id"]]).sort_values("residue")
+        order = [residue(name, cohort.seed, b"pick") for name in table["image_id"]]
+        table = table.assign(residue=order).sort_values("residue")
     people = table.groupby("patient_id", sort=False)
     return people.tail(1) if cohort.one_per_patient == "last" else people.head(1)
 
