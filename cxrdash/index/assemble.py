@@ -193,7 +193,7 @@ def stage_found(con: duckdb.DuckDBPyConnection, source: Source, inventory: Inven
     return len(inventory.images) - len(found)
 
 
-def _insert_columns(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, list[Any] | np.ndarray]) -> None:
+def _insert_columns(con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, Any]) -> None:
     import pyarrow as pa
 
     con.register("incoming", pa.table(dict(columns)))
@@ -258,11 +258,13 @@ def _write_patterns(con: duckdb.DuckDBPyConnection, findings: list[Finding]) -> 
 def _write_dictionary(con: duckdb.DuckDBPyConnection, states: np.ndarray, names: list[str]) -> None:
     """Write each pattern as rows, one for every finding that is not blank."""
     pattern, finding = np.nonzero(states != State.BLANK)
-    by_name, by_label = np.array(names), np.array([State(code).label for code in range(len(State))])
-    rows = {
+    import pyarrow as pa
+
+    rows: dict[str, Any] = {
         "pattern": pattern.astype(np.int32),
-        "finding": by_name[finding],
-        "state": by_label[states[pattern, finding]],
+        # Arrow's texts hold any character; NumPy's end at the first NUL.
+        "finding": pa.array(names).take(pa.array(finding)),
+        "state": pa.array([State(code).label for code in range(len(State))]).take(pa.array(states[pattern, finding])),
     }
     if len(states):
         _insert_columns(con, "patterns", rows)

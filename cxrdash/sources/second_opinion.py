@@ -10,6 +10,7 @@ from cxrdash.errors import CxrdashError, shown
 from cxrdash.labels.findings import Finding
 from cxrdash.sources.base import Source
 from cxrdash.sources.headers import matching_key
+from cxrdash.sources.local_profile import ROLE_OF
 from cxrdash.sources.matching import match_images
 from cxrdash.sources.sql import quote_identifier
 from cxrdash.sources.staging import Intake
@@ -29,6 +30,7 @@ WORDS = {
     "uncertain": "uncertain",
 }
 SPELLINGS = {**NUMBERS, **WORDS}
+MARKS = ("0", "1", "0.0", "1.0")
 KNOWN = "1, 0, -1, yes, no, positive, negative, uncertain and blank"
 SEPARATORS = "|;,"
 NO_FINDING = "nofinding"  # in a list: nothing was found, also where the dataset has no such label
@@ -157,7 +159,7 @@ def _example(intake: Intake) -> str:
 def _read_cells(intake: Intake, path: Path, names: Mapping[str, str]) -> str:
     """Make the table opinion_cells; return what is wrong with the cells that are marked odd."""
     known = spellings_of(intake.staged.findings)
-    columns = _label_columns(intake, names, known)
+    columns = _label_columns(intake, names, known) or _marked_columns(intake, names)
     if not columns:
         return _read_list(intake, path, names, known)
     cells = ", ".join(quote_identifier(column.field) for column in columns)
@@ -207,6 +209,21 @@ def _speaks(intake: Intake, field: str) -> bool:
     statement = WORD_COUNTS.format(field=quote_identifier(field))
     ((words, filled),) = intake.con.execute(statement, {"words": list(WORDS)}).fetchall()
     return 2 * int(words) > int(filled)
+
+
+def _marked_columns(intake: Intake, names: Mapping[str, str]) -> list[LabelColumn]:
+    """Return the columns of a table of subtypes, such as chest drains: nothing but 0 and 1, and both of them.
+
+    Only asked where no column is named as a finding: beside one, numbers could be anything.
+    """
+    marked = [field for field, name in names.items() if matching_key(name) not in ROLE_OF and _marks(intake, field)]
+    return [LabelColumn(field, names[field], names[field].strip()) for field in marked]
+
+
+def _marks(intake: Intake, field: str) -> bool:
+    statement = DISTINCT.format(field=quote_identifier(field), limit=len(MARKS) + 1)
+    found = {value.strip() for (value,) in intake.con.execute(statement).fetchall()}
+    return found <= set(MARKS) and {NUMBERS[value] for value in found} == {"positive", "negative"}
 
 
 def _note_columns(intake: Intake, path: Path, names: Mapping[str, str], columns: Sequence[LabelColumn]) -> None:

@@ -36,17 +36,18 @@ def controls(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def ordered_findings(table: pd.DataFrame) -> list[str]:
-    """Findings by their strongest stratum of the dataset's own, the strongest first."""
+    """Findings by their strongest stratum of the dataset's own, alerts first, those without a positive last."""
     own = table[table["kind"] != "reader"]
-    strength = own.assign(far=own["smd"].abs().where(own["verdict"] != "", 0.0)).groupby("finding")["far"].max()
-    return list(strength.sort_values(ascending=False, kind="stable").index)
+    far = own["smd"].abs()
+    strength = own.assign(alert=far.where(own["verdict"] != "", 0.0), far=far).groupby("finding")[["alert", "far"]]
+    return list(strength.max().sort_values(["alert", "far"], ascending=False, kind="stable").index)
 
 
 def sentence(table: pd.DataFrame, finding: str) -> str:
     """Return the headline: the stratum that sets the finding's positives most apart."""
     rows = table[(table["finding"] == finding) & (table["kind"] != "reader")].dropna(subset=["smd"])
     if rows.empty:
-        return f"{finding}: no strata to compare"
+        return f"{finding}: no positive and negative images to compare"
     row = rows.loc[rows["smd"].abs().idxmax()]
     what = stratum_words(row["attribute"], row["level"])
     return (

@@ -295,7 +295,7 @@ def test_no_process_outlives_the_app_and_none_is_noisy(app: subprocess.Popen[str
     started = decoders(app.pid)
     assert len(started) == workers.PROCESSES
     os.killpg(app.pid, stop)
-    out, err = app.communicate(timeout=10)
+    out, err = app.communicate(timeout=60)
     assert (out, err) == ("", "")
     until = time.monotonic() + 3
     while time.monotonic() < until and any(Path(f"/proc/{pid}/cmdline").exists() for pid in started):

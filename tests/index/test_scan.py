@@ -230,7 +230,8 @@ def wait_for_a_part(folder: Path, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_scan_goes_on_where_it_was(tmp_path: Path, how: signal.Signals) -> None:
-    folder = many_films(tmp_path)
+    films = 1_500
+    folder = many_films(tmp_path, films)
     process = start(folder)
     wait_for_a_part(folder, process)
     process.send_signal(how)
@@ -241,8 +242,8 @@ def test_a_stopped_scan_goes_on_where_it_was(tmp_path: Path, how: signal.Signals
         assert "Traceback" not in said
     assert not opened(folder).meta.get("scan")
     report = scan("nih", cache_of(folder), workers=2)
-    assert report.known >= scanning.BATCH_FILMS and report.measured + report.known == 320
-    assert report.statuses == {"ok": 320}
+    assert report.known >= scanning.BATCH_FILMS and report.measured + report.known == films
+    assert report.statuses == {"ok": films}
 
 
 def test_a_decoding_process_that_is_killed_costs_no_film(tmp_path: Path) -> None:

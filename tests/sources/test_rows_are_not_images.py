@@ -18,9 +18,9 @@ from tests.datasets import build, cache_of, indexed
 INVENTED = Path(__file__).resolve().parents[1] / "data"
 # images, patients, boxes, masks, readings; then rows read and set aside by file
 EXPECTED = {
-    "vindr": ((5, 0, 9, 0, 252), {"labels": (11, 0), "boxes": (13, 0)}),
-    "rsna": ((5, 0, 3, 0, 0), {"labels": (6, 0), "classes": (5, 0)}),
-    "siim": ((4, 0, 0, 3, 0), {"masks": (5, 0)}),
+    "vindr": ((5, 0, 9, 0, 252), {"labels": (11, 0), "boxes": (13, 0), "headers": (1, 0)}),
+    "rsna": ((5, 0, 3, 0, 0), {"labels": (6, 0), "classes": (5, 0), "headers": (1, 0)}),
+    "siim": ((4, 0, 0, 3, 0), {"masks": (5, 0), "headers": (1, 0)}),
     "candid": ((3, 2, 0, 5, 0), {"pneumothorax": (6, 2), "tube": (1, 0), "fracture": (2, 0)}),
 }
 FILMS = {
