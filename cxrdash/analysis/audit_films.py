@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cxrdash.analysis.audit_rows import Asked, Row, Severity
 from cxrdash.analysis.cardiothoracic import cardiothoracic_ratio
-from cxrdash.analysis.duplicates import SURE, compared, duplicate_summary
+from cxrdash.analysis.duplicates import EQUAL, SURE, compared, duplicate_summary
 from cxrdash.analysis.masks import mask_quality_bins
 from cxrdash.analysis.quality import scanned, unreadable
 from cxrdash.analysis.quality_suspects import quality_suspects
@@ -116,22 +116,36 @@ def identity(asked: Asked) -> Iterator[Row]:
 def copies(asked: Asked) -> Iterator[Row]:
     """Is a film of one patient also in the dataset as another patient's?"""
     if not compared(asked.index):
-        if scanned(asked.index):
-            yield Row("films.duplicates", "not checked", "The films have not been compared with each other: python -m "
-                      f"cxrdash scan {asked.index.dataset}", "duplicates")  # fmt: skip
+        yield _uncompared(asked)
         return
     table = duplicate_summary(asked.index, asked.cohort)
     other = table[(table["patients"] == "different") & table["kind"].isin(SURE)]
     pairs, across = int(other["pairs"].sum()), int(other["across_parts"].sum())
-    crossing = int(other.loc[other["kind"].isin(SURE[:2]), "across_parts"].sum())
-    severity: Severity = "fail" if crossing else "caution" if pairs else "pass"
-    words = (
-        f"{pairs:,} pairs of films of different patients are one picture; {across:,} of them stand in two parts."
-        if pairs
-        else "No film of one patient was found among those of another."
-    )
-    films = asked.index.meta["scan"]["duplicates"]["compared"]
-    yield Row("films.duplicates", severity, words, "duplicates", pairs, 0, f"{films:,} films compared", "METHODS 7.5")
+    crossing = int(other.loc[other["kind"].isin(EQUAL), "across_parts"].sum())
+    facts = asked.index.meta["scan"]["duplicates"]
+    found: Severity = "fail" if crossing else "caution" if pairs else "pass"
+    severity: Severity = "not checked" if found == "pass" and facts["not_compared"] else found
+    words = _found(pairs, across) if pairs else "No film of one patient was found among those of another"
+    films = f"{facts['compared']:,} different films compared"
+    if left := facts["not_compared"]:
+        films += f", {left:,} not yet: python -m cxrdash scan {asked.index.dataset}"
+    yield Row("films.duplicates", severity, f"{words}; {films}.", "duplicates", pairs, 0, films, "METHODS 7.5")
+
+
+def _uncompared(asked: Asked) -> Row:
+    command = f"python -m cxrdash scan {asked.index.dataset}"
+    words = f"The films have not been compared with each other: {command}"
+    if not asked.index.counts["on_disk"]:
+        words = f"No film is on this disk to be compared with others; index again with --images FOLDER, then {command}"
+    return Row("films.duplicates", "not checked", words, "duplicates")
+
+
+def _found(pairs: int, across: int) -> str:
+    if pairs == 1:
+        where = "it stands" if across else "it does not stand"
+        return f"1 pair of films of different patients is one picture; {where} in two parts"
+    stand = f"{across:,} of them {'stands' if across == 1 else 'stand'} in two parts"
+    return f"{pairs:,} pairs of films of different patients are one picture each; {stand}"
 
 
 CHECKS = (load, present, pictures, copies, masks, heart, identity)

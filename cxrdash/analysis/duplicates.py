@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = ("same file", "same pixels", "verified", "candidate")
 SURE = KINDS[:3]
+EQUAL = KINDS[:2]
 PATIENTS = ("different", "same", "not known")
 BINS = {"distance": 4.0, "correlation": 0.02, "detail": 0.02}  # width of a bar
 _METHOD = (
@@ -65,7 +66,7 @@ WHERE measures.status = 'ok' AND interior_sd >= 2 AND entropy_bits >= 3 ORDER BY
 def compared(index: Index) -> bool:
     """Whether the films of this generation have been compared with each other."""
     facts = (index.meta.get("scan") or {}).get("duplicates") or {}
-    return bool(facts.get("compared"))
+    return facts.get("least_detail") is not None
 
 
 @statistic("Films that are one picture, pair by pair", method=_METHOD)
@@ -95,7 +96,7 @@ def duplicates(index: Index, cohort: Cohort | None = None, *, patients: str = ""
 
 def _changes(row: Any) -> str:
     """How the second film differs from the first, in words."""
-    if row.kind in ("same file", "same pixels"):
+    if row.kind in EQUAL:
         return ""
     told = ["greys exchanged"] if row.inverted else []
     told += ["mirrored"] if row.mirrored else []

@@ -91,7 +91,7 @@ def rings(greys: Floats) -> Floats:
     """Return the strength of each angular frequency on each circle, float32 (n, 130)."""
     strength = np.abs(np.fft.rfft(greys, axis=2)[:, :, :HARMONICS]) / ANGLES
     weighed: Floats = (strength * np.sqrt(WEIGHT)[None, :, None]).astype(np.float32)
-    return weighed.reshape(len(greys), -1)
+    return weighed.reshape(len(greys), len(RADII) * HARMONICS)
 
 
 def _by_rings(tiles: Tiles) -> Iterator[Candidates]:
@@ -125,10 +125,10 @@ def _turned_alike(
     b = np.fft.rfft(cropped[pairs[:, 1]], axis=2)
     # Mirroring top to bottom turns every angle into its opposite, which conjugates the frequencies.
     every = np.stack([np.fft.irfft((a * other).sum(axis=1), ANGLES) for other in (np.conj(b), b)], axis=1) / ANGLES
-    flat = np.abs(every).reshape(len(pairs), -1)
+    flat = np.abs(every).reshape(len(pairs), 2 * ANGLES)
     best = flat.argmax(axis=1)
     kept = flat[np.arange(len(pairs)), best] >= least
-    value = every.reshape(len(pairs), -1)[np.arange(len(pairs)), best]
+    value = every.reshape(len(pairs), 2 * ANGLES)[np.arange(len(pairs)), best]
     return Candidates(
         pairs[kept], (best % ANGLES)[kept], (best >= ANGLES)[kept], (value < 0)[kept],
         np.tile(np.array(crop), (int(kept.sum()), 1)),
@@ -140,7 +140,7 @@ SIDES = (np.s_[:, :, :THIRD], np.s_[:, :, -THIRD:], np.s_[:, :THIRD, :], np.s_[:
 
 def _by_sides(tiles: Tiles) -> Iterator[Candidates]:
     for side in SIDES:
-        cells = tiles[side].reshape(len(tiles), -1).astype(np.float32)
+        cells = tiles[side].reshape(len(tiles), THIRD * SIDE).astype(np.float32)
         cells -= cells.mean(axis=1, keepdims=True)
         (shows,) = np.nonzero(cells.std(axis=1) >= FLAT)
         cells = cells[shows]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from cxrdash import analysis
 from cxrdash.analysis.audit import CHECKS
-from cxrdash.analysis.audit_rows import SEVERITIES
+from cxrdash.analysis.audit_rows import SEVERITIES, Asked
+from cxrdash.analysis.registry import as_policy
+from cxrdash.analysis.settings import settings
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
@@ -201,4 +202,12 @@ def test_what_is_known_of_nih_is_found(real_nih: Index) -> None:
     assert hidden[0] == "Edema"
     opinions = table[table["code"] == "labels.second_opinion"]
     assert "google_2019 confirms 109 of 238 positive images" in " ".join(opinions["sentence"])
-    assert isinstance(table, pd.DataFrame) and len(CHECKS) == 23
+    assert sentences["films.duplicates"].endswith("python -m cxrdash scan nih")
+
+
+@pytest.mark.real_data
+def test_a_check_is_silent_on_nih_only_where_there_is_nothing_to_check(real_nih: Index) -> None:
+    findings = tuple(finding.name for finding in real_nih.findings if finding.kind != "normal")
+    asked = Asked(real_nih, Cohort(), as_policy("as_is"), "test", findings, settings())
+    silent = {name for name, check in CHECKS.items() if name not in SLOW and not list(check(asked))}
+    assert silent == {"leaks", "part_balance", "masks", "heart", "identity"}  # it has no parts, masks or names
