@@ -45,6 +45,8 @@ class Question:
     shareable: bool | None = None
     purpose: str = ""
     compute: Compute = _computed
+    # A report asks for the audit a dozen times; it is computed once.
+    _tables: dict[tuple[object, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def shared(self) -> bool:
@@ -63,9 +65,11 @@ class Question:
         """Return the table of a statistic for this cohort and policy."""
         given = {"policy": str(self.policy), **self.options_of(name), **options}
         taken = analysis.named(name).options
-        return self.compute(
-            name, self.index, self.cohort, **{key: value for key, value in given.items() if key in taken}
-        )
+        kept = {key: value for key, value in given.items() if key in taken}
+        asked = (name, *sorted(kept.items()))
+        if asked not in self._tables:
+            self._tables[asked] = self.compute(name, self.index, self.cohort, **kept)
+        return self._tables[asked]
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Return the options that this question gives a statistic, beside policy and unit."""

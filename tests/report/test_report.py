@@ -263,3 +263,14 @@ def test_the_flow_of_a_cohort_is_its_audit(nih: Index) -> None:
     rows = analysis.cohort_audit(nih, cohort)
     for row in rows[rows["images_lost"] > 0].itertuples():
         assert f"{row.images_lost:,} images, {row.patients_lost:,} patients left out" in text
+
+
+def test_each_statistic_of_a_report_is_computed_once(nih: Index) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def compute(name: str, index: Index, cohort: Cohort, **options: object) -> pd.DataFrame:
+        seen.append((name, *sorted(options.items())))
+        return analysis.compute(name, index, cohort, **options)
+
+    html(document(asked(nih, compute=compute)))
+    assert len(seen) > 10 and len(seen) == len(set(seen))
