@@ -89,10 +89,14 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report. ``headline`` is its answer in one sentence, ``footer`` what a reader needs to trace it."""
+    """A whole report. ``headline`` is its answer in one sentence, ``footer`` what a reader needs to trace it.
+
+    ``about`` tells somebody who has never seen one what it is.
+    """
 
     title: str
     headline: str
     sub: str
     chapters: tuple[Chapter, ...]
     footer: str
+    about: str = ""

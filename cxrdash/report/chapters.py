@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USES = {"train": "training a model", "test": "testing a model", "external": "validating a model made elsewhere"}
-MARKS = {"fail": "✗", "caution": "!", "not checked": "?", "pass": "✓"}
+# How a check ended, as a count of checks.
+ENDED = {"fail": "failed", "caution": "call for caution", "not checked": "not checked", "pass": "passed"}
 STATED: Origin = "stated by the source"
 COMPUTED: Origin = "computed here"
 JUDGED: Origin = "judged by readers"
@@ -42,7 +43,7 @@ def verdict(question: Question) -> Chapter:
     """Counts per severity, then every check that did not pass with its number."""
     audit = question.table("audit")
     n = audit["severity"].value_counts()
-    tally = Tally(tuple((number(n.get(name, 0)), name, name) for name in MARKS))
+    tally = Tally(tuple((number(n.get(name, 0)), words, name) for name, words in ENDED.items()))
     rows = audit[audit["severity"].isin(["fail", "caution", "not checked"])]
     checks = Checks(tuple(_check(row, question.shared) for row in rows.itertuples(index=False)))
     purpose = question.purpose or "Which question the data are meant to answer, in whom, and what would be a failure."
@@ -50,8 +51,9 @@ def verdict(question: Question) -> Chapter:
     findings = f" Findings that matter: {', '.join(question.findings)}." if question.findings else ""
     lead = (
         f"Use asked about: {USES[question.use]}.{findings} Each check compares a number with a threshold; the "
-        "thresholds are printed at the end. A dataset has no single grade: read what failed, and decide whether it "
-        "matters for your question."
+        "thresholds are printed at the end. A dataset has no single grade: read what failed and what calls for "
+        "caution, and decide whether it matters for your question. On the right stands the page of cxrdash that shows "
+        "the evidence; the checks that passed are listed near the end."
     )
     return Chapter("Verdict", (tally, checks, stated), lead)
 
@@ -59,7 +61,7 @@ def verdict(question: Question) -> Chapter:
 def _check(row: object, shared: bool) -> Check:
     severity, sentence = str(row.severity), str(row.sentence)  # type: ignore[attr-defined]
     said = shareable_sentence(sentence) if shared else sentence
-    return Check(severity, said, f"page {str(row.page).replace('_', ' ')}")  # type: ignore[attr-defined]
+    return Check(severity, said, f"{str(row.page).replace('_', ' ').capitalize()} page")  # type: ignore[attr-defined]
 
 
 def passed(question: Question) -> Chapter:
@@ -75,7 +77,7 @@ def labels_made(question: Question) -> Chapter:
     """How the labels were made and where they fail."""
     card = question.index.card
     blocks: list[Block | None] = [
-        Statement(card.label_provenance or UNDOCUMENTED, STATED, "Who made the labels"),
+        stated(card.label_provenance, "Who made the labels"),
         Points("Known problems", card.known_problems or (UNDOCUMENTED,), STATED),
         *(Statement(text, STATED, f"Reader {name}") for name, text in card.readers.items()),
         _reviewed(question),
@@ -111,8 +113,8 @@ def labels_mean(question: Question) -> Chapter:
     withheld = tables.withheld_findings(question)
     blocks: list[Block | None] = [
         Statement(f"The {card.label_unit} was labelled.", STATED, "What was labelled"),
-        Statement(card.negative_means or UNDOCUMENTED, STATED, "Negative means"),
-        Statement(card.blank_means or UNDOCUMENTED, STATED, "Blank means"),
+        stated(card.negative_means, "Negative means"),
+        stated(card.blank_means, "Blank means"),
         Statement(f"{question.policy.sentence.capitalize()}.", COMPUTED, "Policy of this report"),
         figures.prevalence(_findings(question, table), withheld=withheld),
         figures.states(table, withheld=withheld),
@@ -127,9 +129,9 @@ def people(question: Question) -> Chapter:
     flowed = _flow(question)
     blocks: list[Block | None] = [
         _sizes(question),
-        Statement(known.setting or UNDOCUMENTED, STATED, "Setting"),
-        Statement(" to ".join(known.timeframe) or UNDOCUMENTED, STATED, "Time frame"),
-        Statement(UNDOCUMENTED, STATED, "Ethnicity"),
+        stated(known.setting, "Setting"),
+        stated(" to ".join(known.timeframe), "Time frame"),
+        stated("", "Ethnicity"),
         Statement(_ages(question), COMPUTED, "Age"),
         flowed,
         figures.repeats(question.table("images_per_patient", unit="image"), shareable=question.shared),
@@ -190,7 +192,7 @@ def films(question: Question) -> Chapter:
     rows = looked[looked["severity"] != "pass"]
     sound = f" {counted(len(looked) - len(rows), 'check')} of the pictures passed." if len(looked) > len(rows) else ""
     blocks: list[Block | None] = [
-        Statement(known.preprocessing or UNDOCUMENTED, STATED, "Preparation"),
+        stated(known.preprocessing, "Preparation"),
         Statement(_safe(there, question) + sound + scanned, COMPUTED, "Films"),
         Checks(tuple(_check(row, question.shared) for row in rows.itertuples(index=False))) if len(rows) else None,
         tables.films(question),
@@ -208,11 +210,12 @@ def use(question: Question) -> Chapter:
     sizes = question.table("test_sizes")
     part = test_part(sizes)
     blocks: list[Block | None] = [
-        Statement(card.licence or UNDOCUMENTED, STATED, "Licence"),
-        Statement(card.terms or UNDOCUMENTED, STATED, "Terms"),
+        stated(card.citation, "Cite"),
+        stated(card.licence, "Licence"),
+        stated(card.terms, "Terms"),
         Statement("For whom and for what the results will hold, and who may be harmed if they do not.", AUTHOR,
                   "Intended use"),
-        Statement(_unsupported(sizes, part), COMPUTED, "Not supported"),
+        Statement(_unsupported(sizes, part), COMPUTED, "Too rare to report"),
         figures.tiers(_findings(question, sizes), part, hidden=tables.hidden_parts(question)),
         tables.part_sizes(question),
     ]  # fmt: skip
@@ -224,8 +227,13 @@ def _unsupported(sizes: pd.DataFrame, part: str) -> str:
     none = list(rows.loc[rows["tier"].isin(["blocked", "anecdotal"]), "finding"])
     where = "the whole dataset" if part == "not stated" else f"the {part} part"
     if not none:
-        return f"Every label has ten or more positive patients in {where}."
+        return f"None: every label has ten or more positive patients in {where}."
     return f"No rate can be reported for {', '.join(map(str, none))}: fewer than ten positive patients in {where}."
+
+
+def stated(text: str, title: str) -> Statement:
+    """Return what the source says; where it says nothing, that nobody does."""
+    return Statement(text, STATED, title) if text else Statement(f"{UNDOCUMENTED}.".capitalize(), "", title)
 
 
 def _only(blocks: list[Block | None]) -> tuple[Block, ...]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from cxrdash.charts.theme import number, percent
 from cxrdash.report.blocks import UNDOCUMENTED, Chapter, Table
 from cxrdash.report.documents import documentation
+from cxrdash.report.flow import steps
 from cxrdash.report.gather import Question
 from cxrdash.report.small_cells import shareable_sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AUTHOR = "Author must write."
 
@@ -35,7 +40,9 @@ def _setting(question: Question) -> str:
 
 
 def _flow(question: Question) -> str:
-    return f"Included: {question.selection.sentence()}. Chapter 3 draws each exclusion."
+    said = f"Included: {question.selection.sentence()}."
+    excluded = len(steps(question.table("cohort_audit"))) > 1
+    return f"{said} Chapter 3 draws each exclusion." if excluded else f"{said} Nothing was excluded."
 
 
 def _preprocessing(question: Question) -> str:
@@ -73,16 +80,29 @@ def _partitions(question: Question) -> str:
 def _sample_size(question: Question) -> str:
     audit = question.table("audit")
     rows = audit[audit["code"].isin(["test.size", "patients.effective"])]
-    return f"{question.selection.sentence()}. " + " ".join(_said(question, rows["sentence"]))
+    said = question.selection.sentence()
+    return f"{said[:1].upper()}{said[1:]}. " + " ".join(_said(question, rows["sentence"]))
 
 
 def _demographics(question: Question) -> str:
-    table = question.table("overview")
-    rows = table[table["attribute"].isin(["sex", "age"])]
     if question.shared:
         return "Chapter 3 has age and sex; counts of 1 to 10 are left out."
-    return "; ".join(f"{row.attribute} {row.level}: {percent(row.share_of_images)} of images"
-                     for row in rows.itertuples(index=False)) + "."  # fmt: skip
+    table = question.table("overview")
+    parts = [str(level) for level in table.loc[table["attribute"] == "part", "level"]]
+    if len(parts) < 2:
+        return f"{_sexes_and_ages(table)} There is one part."
+    each = {part: question.table("overview", cohort=replace(question.cohort, splits=(part,))) for part in parts}
+    return " ".join(f"{part}: {_sexes_and_ages(table)}" for part, table in each.items())
+
+
+def _sexes_and_ages(table: pd.DataFrame) -> str:
+    """Return shares of sexes and age bands of an overview, with what they are shares of."""
+    total = table[table["attribute"] == "total"].iloc[0]
+    said = []
+    for attribute, words in (("sex", "Sex"), ("age", "age in years")):
+        rows = table[table["attribute"] == attribute]
+        said.append(f"{words} " + ", ".join(f"{row.level} {percent(row.share_of_images)}" for row in rows.itertuples()))
+    return f"{'; '.join(said)} of {number(total['images'])} images."
 
 
 def _indeterminate(question: Question) -> str:

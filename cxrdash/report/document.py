@@ -9,6 +9,13 @@ from cxrdash.report.checklists import checklists
 from cxrdash.report.gather import Question, require_shareable
 from cxrdash.report.record import record
 
+ABOUT = (
+    "This report says whether a dataset of chest radiographs suits a use. Its numbers were counted by cxrdash, a "
+    "program that runs on one's own machine, in the dataset's own files as they were on {}. Behind each "
+    "statement stands where it comes from: computed here, stated by the source, judged by readers, or still to be "
+    "written by the author. The line below a table is the command that prints its numbers again."
+)
+
 
 def document(question: Question, out: str = "report.html") -> Document:
     """Return the suitability report of a cohort.
@@ -36,5 +43,6 @@ def document(question: Question, out: str = "report.html") -> Document:
         headline=chapters.headline(question),
         sub=f"{synthetic}{said[:1].upper()}{said[1:]}.",
         chapters=made,
+        about=ABOUT.format(str(index.meta["built_at"])[:10]),
         footer=f"cxrdash {__version__} · dataset {index.dataset} · generation {index.generation}",
     )

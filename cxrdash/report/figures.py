@@ -32,7 +32,7 @@ def repeats(table: pd.DataFrame, *, shareable: bool) -> Figure | None:
         rows = rows[_wide_steps([total * share for share in rows["share_of_patients_with_more"]], total)]
     if not len(rows) or not total:
         return None
-    height, left, top, bottom = 300, 64, 16, 250
+    height, left, top, bottom = 312, 64, 28, 262
     most = max(int(rows["images"].max()) + 1, 10)
     least = 10 ** math.floor(math.log10(float(rows["share_of_patients_with_more"].min())))
     drawing = Drawing(WIDTH, height, title="Share of patients with more than a number of images")
@@ -51,9 +51,10 @@ def repeats(table: pd.DataFrame, *, shareable: bool) -> Figure | None:
         points += [(across(row.images), down(last)), (across(row.images), down(row.share_of_patients_with_more))]
         last = row.share_of_patients_with_more
     drawing.path(points, stroke=ACCENT, width=2.5)
+    drawing.text(left, 10, "share of patients (logarithmic)", colour=MUTED)
     drawing.text(left + span / 2, bottom + 40, "more than so many images of one patient (logarithmic)", anchor="middle",
                  colour=MUTED)  # fmt: skip
-    said = _repeats_said(rows)
+    said = f"{_repeats_said(rows)} n = {number(total)} patients."
     for threshold in (1, 10):
         found = rows[rows["images"] == threshold]
         if len(found):
@@ -91,7 +92,8 @@ def _repeats_said(rows: pd.DataFrame) -> str:
     row = ten.iloc[0] if len(ten) else rows.iloc[0]
     return (
         f"{percent(row['share_of_patients_with_more'])} of patients have more than {int(row['images']):,} "
-        f"{'image' if row['images'] == 1 else 'images'} and hold {percent(row['share_of_images_with_more'])} of all."
+        f"{'image' if row['images'] == 1 else 'images'} and hold {percent(row['share_of_images_with_more'])} of all "
+        "images."
     )
 
 
@@ -101,7 +103,7 @@ def prevalence(table: pd.DataFrame, *, withheld: frozenset[str] = frozenset()) -
     shown = rows.head(MOST_ROWS)
     if not len(shown):
         return None
-    left, right, top = _name_width(shown["finding"]), 250, 10
+    left, right, top = _name_width(shown["finding"]), 230, 24
     height = top + ROW * len(shown) + 34
     drawing = Drawing(WIDTH, height, title="Prevalence of each finding with its interval")
     top_rate = min(1.0, max(float(shown["high"].fillna(shown["rate"]).max()) * 1.06, 0.01))
@@ -111,6 +113,8 @@ def prevalence(table: pd.DataFrame, *, withheld: frozenset[str] = frozenset()) -
         return left + span * min(rate / top_rate, 1.0)
 
     _axis(drawing, across, top_rate, top, height - 28)
+    drawing.text(WIDTH - right + 16, 14, "share (95% interval)", colour=MUTED)
+    drawing.text(WIDTH, 14, "counted", anchor="end", colour=MUTED)
     for at, row in enumerate(shown.itertuples()):
         y = top + ROW * (at + 0.5)
         drawing.lines(left - 10, y, str(row.finding), NAME_CHARACTERS, anchor="end")
@@ -119,7 +123,7 @@ def prevalence(table: pd.DataFrame, *, withheld: frozenset[str] = frozenset()) -
         drawing.dot(across(row.rate), y, fill=STATE_COLOURS["positive"], radius=4.5)
         words = f"{percent(row.rate)} ({interval(row.low, row.high)})"
         drawing.text(WIDTH - right + 16, y + SIZE * 0.35, words)
-        drawing.text(WIDTH, y + SIZE * 0.35, f"n = {number(row.counted)}", anchor="end", colour=MUTED)
+        drawing.text(WIDTH, y + SIZE * 0.35, number(row.counted), anchor="end", colour=MUTED)
     top_row = shown.iloc[0]
     said = (
         f"{top_row['finding']} is the most frequent finding: {number(top_row['counted'])} of {number(top_row['of'])}"
@@ -204,7 +208,7 @@ def tiers(table: pd.DataFrame, part: str, *, hidden: frozenset[tuple[str, str]] 
     drawing.text(across(LINE), top - 12, f"{LINE} patients", anchor="middle", colour=MUTED)
     few = int((rows["positive_patients"] < LINE).sum())
     where = "the whole dataset" if part == "not stated" else f"the {part} part"
-    said = f"{few} of {len(rows)} labels have fewer than {LINE} positive patients in {where} (logarithmic scale)."
+    said = f"{few} of {len(rows)} labels have fewer than {LINE} positive patients in {where}; logarithmic scale."
     return Figure(drawing.markup, said + _rest(len(rows)), said)
 
 

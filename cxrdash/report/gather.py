@@ -61,14 +61,15 @@ class Question:
     def patients_known(self) -> bool:
         return bool(self.index.counts["patients"])
 
-    def table(self, name: str, **options: Any) -> pd.DataFrame:
-        """Return the table of a statistic for this cohort and policy."""
+    def table(self, name: str, *, cohort: Cohort | None = None, **options: Any) -> pd.DataFrame:
+        """Return the table of a statistic for this cohort (or another) and policy."""
         given = {"policy": str(self.policy), **self.options_of(name), **options}
         taken = analysis.named(name).options
         kept = {key: value for key, value in given.items() if key in taken}
-        asked = (name, *sorted(kept.items()))
+        chosen = cohort or self.cohort
+        asked = (name, chosen, *sorted(kept.items()))
         if asked not in self._tables:
-            self._tables[asked] = self.compute(name, self.index, self.cohort, **kept)
+            self._tables[asked] = self.compute(name, self.index, chosen, **kept)
         return self._tables[asked]
 
     def options_of(self, name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ STYLE = Path(__file__).with_name("report.css")
 # Nothing may be fetched, run or sent from a report: not even by a label that someone made up.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 SHORT = 24  # characters that a narrow column holds on one line
+WHOLE = 18  # rows of a table that is not divided between two sheets
 MARKS = {"fail": "✗", "caution": "!", "not checked": "?", "pass": "✓"}
 
 
@@ -28,7 +29,8 @@ def html(document: Document) -> str:
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{_text(document.title)}</title>\n<style>{STYLE.read_text(encoding='utf-8')}</style></head>\n"
         f'<body><header><p class="kind">{_text(document.title)}</p><h1>{_text(document.headline)}</h1>'
-        f'<p class="sub">{_text(document.sub)}</p></header>\n'
+        f'<p class="sub">{_text(document.sub)}</p>'
+        f'<p class="lead">{_text(document.about)}</p></header>\n'
         f'<nav aria-label="Contents"><ol>{contents}</ol></nav>\n<main>{body}</main>\n'
         f"<footer>{_text(document.footer)}</footer></body></html>\n"
     )
@@ -49,15 +51,14 @@ def _block(block: Block) -> str:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Figure):
-        # The drawing is our own markup, in which every text is escaped already.
-        return f"<figure>{block.svg}<figcaption>{_text(block.caption)}</figcaption></figure>"
+        return _figure(block)
     if isinstance(block, Checks):
         return _checks(block)
     return _tally(block)
 
 
 def _statement(block: Statement) -> str:
-    title = f"<b>{_text(block.title)}</b> " if block.title else ""
+    title = f"<b>{_text(block.title)}:</b> " if block.title else ""
     origin = f' <span class="origin">{_text(block.origin)}</span>' if block.origin else ""
     kind = ' class="author"' if block.origin == "author must write" else ""
     return f"<p{kind}>{title}{_text(block.text)}{origin}</p>"
@@ -71,8 +72,9 @@ def _table(block: Table) -> str:
         for row in block.rows
     )
     empty = "" if block.rows else f'<tr><td colspan="{len(block.header)}">none</td></tr>'
+    whole = " whole" if len(block.rows) <= WHOLE else ""
     return (
-        f'<div class="table"><table><caption>{_text(block.title)}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="table{whole}"><table><caption>{_text(block.title)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}{empty}</tbody></table>{_note(block)}</div>"
     )
 
@@ -89,10 +91,19 @@ def _note(block: Table) -> str:
 
 
 def _kind(block: Table, at: int) -> str:
-    """Return the class of a column: numbers flush right, short words on one line, or text."""
+    """Return the class of a column: numbers flush right, short words on one line, text, or what must be broken."""
     if at in block.numeric:
         return "n"
-    return "s" if max((len(row[at]) for row in block.rows), default=0) <= SHORT else "t"
+    if max((len(row[at]) for row in block.rows), default=0) <= SHORT:
+        return "s"
+    return "b" if any(len(word) > SHORT for row in block.rows for word in row[at].split()) else "t"
+
+
+def _figure(block: Figure) -> str:
+    # The drawing is our own markup, in which every text is escaped already.
+    coded = base64.b64encode(block.svg.encode()).decode("ascii")
+    link = f'<a class="save" download="figure.svg" href="data:image/svg+xml;base64,{coded}">SVG</a>'
+    return f"<figure>{block.svg}<figcaption>{_text(block.caption)} {link}</figcaption></figure>"
 
 
 def _checks(block: Checks) -> str:

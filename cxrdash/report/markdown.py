@@ -12,6 +12,8 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@])")
 def markdown(document: Document) -> str:
     """Return the document as Markdown; text from the dataset is escaped character by character."""
     head = f"# {text(document.title)}\n\n**{text(document.headline)}**\n\n{text(document.sub)}\n"
+    if document.about:
+        head += f"\n{text(document.about)}\n"
     return "\n".join([head, *(_chapter(chapter) for chapter in document.chapters), f"---\n{text(document.footer)}\n"])
 
 
@@ -22,7 +24,7 @@ def _chapter(chapter: Chapter) -> str:
 
 def _block(block: Block) -> str:
     if isinstance(block, Statement):
-        title = f"**{text(block.title)}** " if block.title else ""
+        title = f"**{text(block.title)}:** " if block.title else ""
         return f"{title}{text(block.text)}{f' *({text(block.origin)})*' if block.origin else ''}\n"
     if isinstance(block, Points):
         items = "\n".join(f"- {text(item)}" for item in block.items)

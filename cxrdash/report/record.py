@@ -19,6 +19,7 @@ def record(question: Question, out: str) -> Chapter:
         ("Cite", card.citation or UNDOCUMENTED),
         ("Licence", card.licence or UNDOCUMENTED),
         ("Cohort", question.selection.sentence()),
+        ("Seed", _seed(question)),
         ("Policy", question.policy.sentence),
         ("Index", f"generation {index.generation}, built {index.meta['built_at']}"),
         ("Software", f"cxrdash {__version__}, DuckDB {index.meta['duckdb_version']}"),
@@ -27,6 +28,13 @@ def record(question: Question, out: str) -> Chapter:
     ]
     said = tuple(Statement(text, "", title) for title, text in facts)
     return Chapter("Record", (*said, _files(question), _thresholds(question)))
+
+
+def _seed(question: Question) -> str:
+    cohort = question.cohort
+    if cohort.one_per_patient == "random":
+        return f"{cohort.seed} (one image of each patient was drawn)"
+    return "none: the cohort holds every image that its rules let in, nothing was drawn"
 
 
 def _sharing(question: Question) -> str:
@@ -54,8 +62,14 @@ def _thresholds(question: Question) -> Table:
     chosen = settings(question.thresholds)
     rows = [("stars", name, _listed(value)) for name, value in chosen.stars.items() if name != "non_terminal"]
     rows += [("audit", name, f"{value:g}") for name, value in chosen.audit.items()]
-    source = f"From {_name(chosen.source)}, over those of cxrdash." if chosen.source else "Those of cxrdash."
-    return Table("Thresholds in force", ("For", "Name", "Value"), tuple(rows), note=source)
+    source = (
+        f"From {_name(chosen.source)}, over those of cxrdash." if chosen.source else "Those that cxrdash comes with."
+    )
+    note = (
+        f"{source} Shares are 0 to 1. The values of stars are those for 5, 4, 3 and 2 stars; thresholds.toml explains "
+        "each name."
+    )
+    return Table("Thresholds in force", ("For", "Name", "Value"), tuple(rows), note=note)
 
 
 def _listed(value: object) -> str:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 STATES = ("positive", "uncertain", "negative", "blank", "not_assessed")
 LEVELS = {"part": "Part", "view": "View", "sex": "Sex", "age": "Age in years"}
+# What a measure of the films is called by somebody who does not program.
+FILMS = {"status": "file", "stored_mode": "stored as", "spacing_in_file": "pixel spacing in the file"}
+GREYS = {
+    "L": "L (8-bit grey)",
+    "I;16": "I;16 (16-bit grey)",
+    "RGBA": "RGBA (colour with transparency)",
+    "RGB": "RGB (colour)",
+}
 LEFT_OUT = "Counts of 1 to 10, and what they could be reckoned from, are left out."
 
 
@@ -142,7 +150,8 @@ def effective(question: Question) -> Table | None:
     header = ["Finding", f"Positive {plural}", "Positive patients", "Design effect", f"Worth so many {plural}"]
     note = (
         f"For estimating how common a finding is, all {plural} carry as much information as so many of different "
-        "patients. It is not the size of the dataset, and not a training-set size."
+        "patients. It is not the size of the dataset, and not a training-set size. Design effect: how many times wider "
+        "the variance is than if no patient came twice."
     )
     return made(
         question, "effective_size", table, Draft(header, rows, "Effective size, label by label", note), unit=unit
@@ -192,7 +201,7 @@ def stars(question: Question) -> Table:
         uncertain = "not recorded" if row.uncertain_share != row.uncertain_share else percent(row.uncertain_share)
         if row.finding in withheld and uncertain != "not recorded":
             uncertain = WITHHELD
-        rows.append([star_text(row.stars), str(row.finding), row.limited_by or "nothing", *evidence, uncertain,
+        rows.append([star_text(row.stars), str(row.finding), _limits(str(row.limited_by)), *evidence, uncertain,
                      _reviewed(row, question.shared), _flags(row.flags, question.shared)])  # fmt: skip
     header = ["Stars", "Label", "Limited by", "Positive patients", "± points", "Uncertain", "Wrong or doubtful",
               "Structure"]  # fmt: skip
@@ -218,6 +227,13 @@ def _reviewed(row: Any, shared: bool) -> str:
     return f"{number(wrong)} of {number(row.reviewed)}, at most {percent(row.error_limit)}"
 
 
+def _limits(limited_by: str) -> str:
+    names = [name for name in limited_by.split(", ") if name]
+    looked = "label errors unknown" if "unreviewed" in names else "label errors"
+    words = {"errors": looked, "width": "interval", "patients": "few patients"}
+    return ", ".join(words.get(name, name) for name in names if name != "unreviewed") or "nothing"
+
+
 def _flags(flags: str, shared: bool) -> str:
     kept = [flag for flag in flags.split("; ") if flag and not (shared and tells_small(flag))]
     return "; ".join(kept) or ("–" if not flags else WITHHELD)
@@ -237,7 +253,11 @@ def second_opinion(question: Question) -> Table | None:
     if not rows:
         return None
     header = ["Finding", "Reader", "Both positive", "Only the dataset", "Only the reader", "Read", "Kappa"]
-    return made(question, "second_opinion", table, Draft(header, rows, "Other readers"))
+    note = (
+        "Read: images that both the dataset and the reader tell of. Kappa: agreement beyond chance, 1 where they "
+        "always agree and 0 where they agree no more than by chance."
+    )
+    return made(question, "second_opinion", table, Draft(header, rows, "Other readers", note))
 
 
 def films(question: Question) -> Table | None:
@@ -254,7 +274,13 @@ def films(question: Question) -> Table | None:
             gone = suppressed(counts, column_totals=False)[0][levels.index.get_indexer(top.index)]
         for hidden, row in zip(gone, top.itertuples(index=False), strict=True):
             said = [WITHHELD, WITHHELD] if hidden else [number(row.images), number(row.of)]
-            rows.append([str(attribute).replace("_", " "), str(row.level), *said])
+            rows.append(
+                [
+                    FILMS.get(str(attribute), str(attribute).replace("_", " ")),
+                    GREYS.get(str(row.level), str(row.level)),
+                    *said,
+                ]
+            )
     header = ["Attribute", "Level", "Images", "Of"]
     return made(question, "quality", table, Draft(header, rows, "What the films are made of",
                 note="At most the six most frequent levels of each attribute.")) if rows else None  # fmt: skip
@@ -272,4 +298,8 @@ def loaders(question: Question) -> Table | None:
     rows = [[str(row.title), number(row.images), number(row.patients), number(changed[row.recipe])]
             for row in last.itertuples(index=False)]  # fmt: skip
     header = ["Loader", "Images kept", "Patients kept", "Labels changed"]
-    return made(question, "loader_audit", table, Draft(header, rows, "What loading recipes make of it"))
+    note = (
+        "A loader is code that reads the dataset for training. Labels changed: labels of images it keeps that it "
+        "writes otherwise than the dataset does."
+    )
+    return made(question, "loader_audit", table, Draft(header, rows, "What popular loaders make of this cohort", note))

@@ -37,7 +37,7 @@ def test_the_verdict_is_that_of_audit(tiny: Run, tmp_path: Path) -> None:
     assert tiny("report", "tiny", "--use", "test", "-o", tmp_path / "x.html", *QUICK).code == 0
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     fails = [row for row in rows if row["severity"] == "fail"]
-    assert fails and f"<strong>{len(fails)}</strong><span>fail</span>" in page
+    assert fails and f"<strong>{len(fails)}</strong><span>failed</span>" in page
 
 
 def test_a_file_that_is_there_is_kept(tiny: Run, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_command_in_the_report_makes_the_same_report(
 
     tiny(*words[:3], "x.html", *words[4:])
     page = html.unescape((tmp_path / "x.html").read_text(encoding="utf-8"))
-    found = re.search(r"<b>Made again by</b> python -m cxrdash (report .*?)</p>", page)
+    found = re.search(r"<b>Made again by:</b> python -m cxrdash (report .*?)</p>", page)
     assert found
     before = (tmp_path / "x.html").read_bytes()
     assert tiny(*shlex.split(found[1]), "--force").code == 0
