@@ -126,4 +126,7 @@ def shrunk(picture: Image.Image, side: int) -> Image.Image:
     size = _fitted(picture.size, side)
     if size == picture.size:
         return picture
+    blocks = picture.width // size[0]
+    if picture.size == (blocks * size[0], blocks * size[1]):
+        return picture.reduce(blocks)  # whole blocks: their means, at a tenth of the cost
     return picture.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)

@@ -25,7 +25,7 @@ __all__ = [
     "small_picture",
 ]
 
-RECIPE = 2  # raise it when the same film would give another thumbnail
+RECIPE = 3  # raise it when the same film would give another thumbnail
 MAX_BYTES = 2_000_000_000  # about 300,000 thumbnails of 256 pixels
 
 
