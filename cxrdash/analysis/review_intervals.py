@@ -14,6 +14,7 @@ from cxrdash.analysis.intervals import LEVEL, critical_value, wilson
 
 LARGE_FRAME = 100_000
 SMALL_FRACTION = 0.05
+ROUNDING = 1e-10  # of a tail probability that equals its limit exactly
 Interval = tuple[float, float]
 
 
@@ -39,6 +40,8 @@ def sampled_interval(wrong: int, judged: int, of: int | None = None, *, level: f
     """Return the interval of a rate and its name, for a number of images fixed beforehand.
 
     Exact hypergeometric where more than 5% of the frame was judged, else Wilson; a point where all were.
+    It always holds the rate of the sample, which need not be a rate that the frame can have: 1 of 79 judged
+    of 80 admits no other number wrong than 1.
     """
     _check(wrong, judged, of)
     if not judged:
@@ -47,7 +50,8 @@ def sampled_interval(wrong: int, judged: int, of: int | None = None, *, level: f
         low, high = wilson(wrong, judged, level=level)
         return (float(low), float(high)), "Wilson"
     least, most = hypergeometric(wrong, judged, of, level=level)
-    return (least / of, most / of), "exact hypergeometric" if judged < of else "all were judged"
+    ends = min(least / of, wrong / judged), max(most / of, wrong / judged)
+    return ends, "exact hypergeometric" if judged < of else "all were judged"
 
 
 def hypergeometric(wrong: int, judged: int, of: int, *, level: float = LEVEL) -> tuple[int, int]:
@@ -55,7 +59,7 @@ def hypergeometric(wrong: int, judged: int, of: int, *, level: float = LEVEL) ->
     from scipy.stats import hypergeom
 
     _check(wrong, judged, of)
-    tail = (1 - level) / 2
+    tail = (1 - level) / 2 * (1 + ROUNDING)
 
     def too_few(total: int) -> bool:
         return bool(hypergeom.sf(wrong - 1, of, total, judged) <= tail)

@@ -42,9 +42,11 @@ def verdict_bars(frame: pd.DataFrame, look: Look) -> go.Figure:
         _add_part(figure, parts, look, verdict)
     _add_interval(figure, frame, look)
     figure.update_layout(barmode="stack", showlegend=True, margin_t=52)
-    figure.update_yaxes(**name_axis(look, names))
+    rows = [len(names) - 0.5, -0.8]  # room for the interval above the first bar
+    figure.update_yaxes(**name_axis(look, names, range=rows))
     figure.update_xaxes(**share_axis(look, "Share of the images judged"))
     right_texts(figure, look, [_told(row) for row in records(frame)])
+    figure.update_layout(yaxis2_range=rows)
     return figure
 
 
@@ -108,7 +110,7 @@ def error_strata(frame: pd.DataFrame, look: Look) -> go.Figure:
     if frame.empty:
         return nothing(look, NOT_SURE_ENOUGH)
     rows = records(frame)
-    names = [f"{row['attribute'].replace('_', ' ')}: {row['level']}" for row in rows]
+    names = [level_name(row["attribute"], row["level"]) for row in rows]
     figure = sheet(look, rows_height(look, names, 100))
     add_bands(figure, look, len(names))
     striking = [row["q"] < 0.05 for row in rows]
@@ -131,9 +133,15 @@ def error_strata(frame: pd.DataFrame, look: Look) -> go.Figure:
     return figure
 
 
+def level_name(attribute: str, level: str) -> str:
+    """Return a level as people say it: 'part train', 'age 18-39', 'later image'."""
+    words = {"split": "part", "age_band": "age", "follow_up": ""}
+    return f"{words.get(attribute, attribute)} {level}".strip()
+
+
 def _level_told(row: dict[str, Any]) -> str:
     return (
-        f"<b>{plain(row['attribute'])}: {plain(row['level'])}</b><br>"
+        f"<b>{plain(level_name(row['attribute'], row['level']))}</b><br>"
         f"{number(row['wrong'])} of {number(row['judged'])} wrong, "
         f"{percent(row['rate'])} ({interval(row['low'], row['high'])})<br>the others {percent(row['others_rate'])}, "
         f"q = {row['q']:.3f}"

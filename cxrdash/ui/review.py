@@ -178,6 +178,6 @@ def _say(sitting: Sitting, kind: str) -> None:
 def _hide_filters() -> None:
     """In a blind review nothing on the screen says what was filtered for."""
     st.html(
-        "<style>[data-testid='stSidebarUserContent'] { display: none; }"
+        "<style>[data-testid='stSidebar'], [data-testid='stExpandSidebarButton'] { display: none; }"
         "[data-testid='stMarkdown']:has([aria-label='filter_alt icon']) { display: none; }</style>"
     )

@@ -467,7 +467,7 @@ class Board {
     const mark = this.given.get(ref), draft = this.drafts.get(ref);
     const remarks = draft || mark || {};
     const word = mark?.verdict ? `${this.head.symbols[mark.verdict] || ""} ${mark.verdict}` : mark?.code ? "saving" : "";
-    return [word, mark?.label, (remarks.present || []).join(", "), remarks.identifier ? "identifier" : "", remarks.note ? "note" : ""]
+    return [word, (remarks.present || []).join(", "), mark?.label, remarks.identifier ? "identifier" : "", remarks.note ? "note" : ""]
       .filter(Boolean).join(" · ");
   }
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cxrdash import __version__
-from cxrdash.analysis.review_agreement import agreement_table, corrected_prevalence, dispute_rows
+from cxrdash.analysis.review_agreement import corrected_prevalence
 from cxrdash.analysis.review_error import ANYTIME, error_table, strata_table
 from cxrdash.analysis.review_intervals import more_needed
 from cxrdash.analysis.review_marks import PANEL, Marks
-from cxrdash.charts.review import BARS, error_strata, verdict_bars
+from cxrdash.charts.review import BARS, error_strata, level_name, verdict_bars
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
-from cxrdash.reviews.events import SETTLE, Event
-from cxrdash.reviews.events import now as moment
 from cxrdash.reviews.exchange import Reviews, read_bytes, to_bytes
 from cxrdash.reviews.sessions import RATE, Session
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors, review, show
 from cxrdash.ui.controls import Frame, show_fault
-from cxrdash.ui.review_board import COLOURS, GLYPHS
+from cxrdash.ui.review_board import COLOURS
+from cxrdash.ui.review_readers import MOST_DOOR_IMAGES, Seen, readers
 from cxrdash.ui.text import interval, number, percent, plural, safe
 
 if TYPE_CHECKING:
@@ -33,21 +29,8 @@ if TYPE_CHECKING:
 
 RATE_VIEW, STRATA_VIEW, SHEET, READERS, CORRECTED = "Error rate", "By stratum", "Contact sheet", "Readers", "Prevalence"
 TARGETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
-MOST_DOOR_IMAGES = 150  # identifiers fit into a link
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A review as this person may see it: ``marks`` of themselves, and of all once they have finished."""
-
-    session: Session
-    marks: Marks
-    whole: Marks
-    reader: str
-
-    @property
-    def everyone(self) -> bool:
-        return self.marks is self.whole
+CLEARLY = 0.7  # a bound worth going on for is at most this share of the one there is
+STRATA_WORDS = {"view": "view", "sex": "sex", "split": "part", "age_band": "age"}
 
 
 def results(now: Frame, top: DeltaGenerator) -> None:
@@ -109,11 +92,13 @@ def _figures(seen: Seen, table: pd.DataFrame) -> None:
         return
     judged = int(row["judged"])  # type: ignore[call-overload]
     unclear = int(row["unsure"]) + int(row["unreadable"])  # type: ignore[call-overload]
+    strict = int(row["wrong"]) + int(row["doubtful"])  # type: ignore[call-overload]
     show.key_figures([
-        ("Wrong", percent(row["rate"]), f"{row['wrong']} of {judged}. Interval: {row['method']}."),  # type: ignore[arg-type]
-        ("Wrong or doubtful", percent(row["rate_doubtful"]),  # type: ignore[arg-type]
+        (f"Wrong: {row['wrong']} of {judged}", percent(row["rate"]),  # type: ignore[arg-type]
+         f"{interval(row['low'], row['high'])}. Interval: {row['method']}."),  # type: ignore[arg-type]
+        (f"Wrong or doubtful: {strict} of {judged}", percent(row["rate_doubtful"]),  # type: ignore[arg-type]
          f"{interval(row['low_doubtful'], row['high_doubtful'])}. The truth of a strict reader lies between."),  # type: ignore[arg-type]
-        ("Could not be judged", percent(unclear / judged if judged else float("nan")),
+        (f"Could not be judged: {unclear} of {judged}", percent(unclear / judged if judged else float("nan")),
          f"Unsure {row['unsure']}, unreadable {row['unreadable']}. Counted as wrong the rate is "
          f"{percent(row['rate_unsure'])}."),  # type: ignore[arg-type]
         ("Identifier visible", number(row["identifiers"]), "Films on which a name, number or date can be read."),  # type: ignore[arg-type]
@@ -124,11 +109,13 @@ def _figures(seen: Seen, table: pd.DataFrame) -> None:
 def stopping(session: Session, row: dict[str, object]) -> str:
     """Return whether one may stop: what is known now, and what a narrower bound would take."""
     wrong, judged, high = int(row["wrong"]), int(row["judged"]), float(row["anytime_high"])  # type: ignore[call-overload, arg-type]
-    said = f"{judged} judged, upper bound {percent(high)}"
+    said = f"If you stop now: {judged} judged, upper bound {percent(high)}"
     if session.strata:
-        return f"{said}. Weighted by {session.strata.replace('_', ' ')}."
-    for target in sorted(TARGETS, reverse=True):
-        more = more_needed(wrong, judged, session.of, below=target) if target < high else 0
+        return f"{said}, weighted by {STRATA_WORDS[session.strata]}."
+    below = [target for target in TARGETS if target < high]
+    clearly = [target for target in below if target <= CLEARLY * high]
+    for target in (*clearly[::-1], *below[len(clearly) :]):
+        more = more_needed(wrong, judged, session.of, below=target)
         if more:
             return f"{said}, about {number(more)} more bring it to {target:.0%} if the rate stays as it is."
     return f"{said}."
@@ -136,7 +123,7 @@ def stopping(session: Session, row: dict[str, object]) -> str:
 
 def _views(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
     views: dict[str, Callable[[Frame, Seen, pd.DataFrame], None]] = {
-        RATE_VIEW: _rate, STRATA_VIEW: _strata, SHEET: _sheet, READERS: _readers, CORRECTED: _corrected,
+        RATE_VIEW: _rate, STRATA_VIEW: _strata, SHEET: _sheet, READERS: readers, CORRECTED: _corrected,
     }  # fmt: skip
     chosen = st.segmented_control(
         "Chart", list(views), default=RATE_VIEW, required=True, key="rv_chart", bind="query-params",
@@ -205,7 +192,7 @@ def _strata(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
     striking = found[found["q"] < 0.05]
     said = (
         "errors are more or less common in "
-        + ", ".join(f"{attribute} {level}" for attribute, level in striking[["attribute", "level"]].to_numpy())
+        + ", ".join(level_name(attribute, level) for attribute, level in striking[["attribute", "level"]].to_numpy())
         if len(striking)
         else "no stratum differs from the others beyond chance"
     )  # fmt: skip
@@ -221,18 +208,17 @@ def _sheet(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
         return
     reader = _reader_of(table, "_rv_sheet_reader")
     said = _verdicts(seen, reader)
-    notes = {image: mark.findings for marks in seen.marks.by_reader.values() for image, mark in marks.items()}
-    films = tuple(
-        (item.image_id, said[item.image_id], ", ".join((said[item.image_id], *notes.get(item.image_id, ()))))
-        for item in seen.session.items
-        if item.image_id in said
-    )
+    films = _films(seen, said)
     title = f"{now.index.title}: {sentence(seen, table)}"
     picture = cached.verdict_picture(
         now.index.dataset, now.index.generation, films, tuple(sorted(_inks().items())), title
     )
     key, save = st.columns([6, 2], vertical_alignment="center")
-    key.caption("Frames: " + " · ".join(f"{GLYPHS[v]} {v}" for v in COLOURS) + ". No identifier is written.")
+    left_out = sum(not image for image, _, _ in films)
+    key.caption(
+        "Frames: red wrong, orange doubtful, blue unsure, grey unreadable. No identifier is written"
+        + (f"; {plural(left_out, 'film')} on which one can be read left out." if left_out else ".")
+    )
     save.download_button(
         "Save as PNG", picture, file_name=f"{now.index.dataset}-review-{seen.session.session_id}.png", mime="image/png",
         on_click="ignore", width="stretch",
@@ -240,105 +226,23 @@ def _sheet(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
     st.image(picture, width="stretch", output_format="PNG", alt=f"Contact sheet of {len(films)} judged films. {title}")
 
 
+def _films(seen: Seen, said: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """Image, verdict and words of each film judged; of one on which an identifier can be read, no image."""
+    marks = [(image, mark) for marks in seen.marks.by_reader.values() for image, mark in marks.items()]
+    notes = {image: mark.findings for image, mark in marks}
+    telling = {image for of in seen.whole.by_reader.values() for image, mark in of.items() if mark.identifier}
+    return tuple(
+        (image, said[image], ", ".join((said[image], *notes.get(image, ()))))
+        if image not in telling
+        else ("", said[image], f"{said[image]}, identifier: left out")
+        for image in seen.session.image_ids
+        if image in said
+    )
+
+
 def _inks() -> dict[str, str]:
     """Red and orange stand out; a film judged correct keeps a quiet frame."""
     return {"wrong": COLOURS["wrong"], "doubtful": COLOURS["doubtful"], "unsure": "#4C9BD9", "unreadable": "#8d8d8d"}
-
-
-def _readers(now: Frame, seen: Seen, table: pd.DataFrame) -> None:  # noqa: ARG001 - every view takes the same
-    import pandas as pd
-
-    overview = pd.DataFrame(_progress(seen), columns=["reader", "judged", "planned", "seconds", "finished"])
-    if overview.empty:
-        st.info("No reader has begun.")
-        return
-    show.table(overview, key="review_readers", columns={
-        "reader": "Reader", "judged": "Judged", "planned": "Of", "seconds": "Seconds a film (median)",
-        "finished": "Finished",
-    })  # fmt: skip
-    if not seen.everyone:
-        st.caption("The others' verdicts open when you have finished (under Mark), so that nobody copies.")
-        return
-    agreed = agreement_table(seen.marks)
-    if agreed.empty:
-        st.caption("Agreement needs a second reader: share the link under Mark.")
-        return
-    columns = {
-        "first": "Reader", "second": "and", "images": "Films", "agreement": "Raw agreement", "kappa": "Kappa",
-        "kappa_method": "", "kappa_weighted": "Weighted kappa", "ac1": "AC1", "alpha": "Alpha",
-        "agreement_wrong": "Both wrong, if one", "not_judged": "Not judged", "note": "Note",
-    }  # fmt: skip
-    show.table(agreed.rename(columns={"agreement_wrong": "share_wrong"}), key="review_agreed", columns={
-        ("share_wrong" if name == "agreement_wrong" else name): title for name, title in columns.items()
-    })  # fmt: skip
-    st.caption(
-        "Kappa sets agreement against chance and falls when nearly all verdicts are the same (prevalence paradox); AC1 "
-        "does not. Read both with the raw agreement."
-    )
-    _disputes(now, seen)
-    show.provenance(now, "review_agreement", agreed, session=seen.session.session_id)
-
-
-def _progress(seen: Seen) -> list[tuple[object, ...]]:
-    from datetime import datetime
-    from statistics import median
-
-    rows: list[tuple[object, ...]] = []
-    for reader, marks in seen.whole.by_reader.items():
-        judged = [mark for mark in marks.values() if mark.verdict]
-        spent = [
-            (datetime.fromisoformat(mark.decided_at) - datetime.fromisoformat(mark.shown_at)).total_seconds()
-            for mark in judged
-            if mark.shown_at and mark.decided_at
-        ]
-        pace = float(median(spent)) if spent else float("nan")
-        rows.append((reader, len(judged), seen.session.planned, pace, "yes" if reader in seen.whole.finished else "no"))
-    return rows
-
-
-def _disputes(now: Frame, seen: Seen) -> None:
-    """Films on which readers differ, one after another, to be settled."""
-    rows = dispute_rows(seen.marks)
-    still = [row for row in rows if not row["settled"]]
-    st.markdown(f"**{plural(len(rows), 'film')} in dispute, {number(len(rows) - len(still))} settled**")
-    if not rows:
-        return
-    images = [row["image_id"] for row in rows]
-    doors.link(doors.door(Cohort(images=tuple(images[:MOST_DOOR_IMAGES]))), "All of them in the gallery")
-    if not still:
-        return
-    row = still[0]
-    picture, form = st.columns([3, 2], gap="medium")
-    film = cached.films_named(now.index, (row["image_id"],)).get(row["image_id"])
-    path = cached.film_path_or_none(now.index, film)
-    if path is None:
-        picture.info("This film is not on disk.")
-    else:
-        from cxrdash.images.thumbnails import large_png
-
-        try:
-            picture.image(large_png(path), width="stretch", output_format="PNG", alt="The film in dispute")
-        except CxrdashError as fault:
-            show_fault(fault)
-    form.markdown(safe(f"{len(still)} to settle. {row['said']}"))
-    for verdict in ("correct", "doubtful", "wrong", "unsure"):
-        form.button(
-            f"{GLYPHS[verdict]} Settle as {verdict}", key=f"rv_settle_{verdict}", width="stretch",
-            disabled=not seen.reader, on_click=_settle, args=(seen, row["image_id"], verdict),
-        )  # fmt: skip
-    if not seen.reader:
-        form.caption("Type your name at the top to settle.")
-
-
-def _settle(seen: Seen, image_id: str, verdict: str) -> None:
-    event = Event(
-        event_id=secrets.token_hex(12), session_id=seen.session.session_id, reader=seen.reader, place=0, kind=SETTLE,
-        image_id=image_id, verdict=verdict, decided_at=moment(), app_version=__version__,
-    )  # fmt: skip
-    try:
-        cached.reviews().append(event)
-    except CxrdashError as fault:
-        show_fault(fault)
 
 
 def _corrected(now: Frame, seen: Seen, table: pd.DataFrame) -> None:  # noqa: ARG001 - every view takes the same
@@ -352,15 +256,19 @@ def _corrected(now: Frame, seen: Seen, table: pd.DataFrame) -> None:  # noqa: AR
         return
     row = found.iloc[0]
     st.markdown(safe(
-        f"{row['finding']}: {percent(row['labelled'])} of images are labelled positive; freed of label errors it is "
-        f"{percent(row['rate'])} ({interval(row['low'], row['high'])}). {percent(row['ppv'])} of the positive labels "
-        f"were confirmed, {percent(row['missed'])} of the others were missed."
+        f"{row['finding']}: {number(row['labelled_positive'])} of "
+        f"{number(row['labelled_positive'] + row['labelled_negative'])} images ({percent(row['labelled'])}) are "
+        f"labelled positive; freed of label errors the prevalence is {percent(row['rate'])} "
+        f"({interval(row['low'], row['high'])}). {percent(row['ppv'])} of {number(row['positive_judged'])} positive "
+        f"labels were confirmed; {percent(row['missed'])} of {number(row['negative_judged'])} others were missed."
     ))  # fmt: skip
-    show.table(found, key="review_prevalence", columns={
-        "finding": "Finding", "positive_judged": "Positives judged", "negative_judged": "Negatives judged",
-        "ppv": "Confirmed", "missed": "Missed", "labelled_positive": "Labelled positive",
-        "labelled_negative": "Labelled negative", "rate": "Corrected prevalence, rate", "low": "95% from", "high": "to",
-        "sensitivity": "Sensitivity of the label", "specificity": "Specificity", "note": "Takes for granted",
+    st.caption(safe(f"Takes for granted: {row['note']}."))
+    shares = {"missed": "share_missed", "specificity": "share_rejected"}
+    show.table(found.rename(columns=shares), key="review_prevalence", columns={
+        "finding": "Finding", "labelled_positive": "Positive", "positive_judged": "Judged", "ppv": "Confirmed",
+        "labelled_negative": "Others", "negative_judged": "Judged ", "share_missed": "Missed",
+        "rate": "Corrected", "low": "95% from", "high": "to",
+        "sensitivity": "Sensitivity", "share_rejected": "Specificity",
     })  # fmt: skip
     show.provenance(now, "corrected_prevalence", found)
 

@@ -99,8 +99,10 @@ def _disagreement(now: Frame) -> Question | None:
     one, two, three = st.columns(3)
     reader = one.selectbox("Second opinion", list(now.index.readers), key="rv_reader", bind="query-params")
     finding = two.selectbox("Finding", now.index.readers[reader], key="rv_opinion", bind="query-params")
-    cells: dict[Cell, str] = {"only_first": "only the dataset says positive", "only_second": "only the second opinion"}
-    cell = three.selectbox("Images", list(cells), format_func=cells.__getitem__, key="rv_cell", bind="query-params")
+    cells: dict[Cell, str] = {"only_first": "only the dataset", "only_second": "only the second opinion"}
+    cell = three.selectbox(
+        "Called positive by", list(cells), format_func=cells.__getitem__, key="rv_cell", bind="query-params"
+    )
     try:
         cohort = now.cohort.narrow(opinion_cohort(now.index, reader, finding, cell, Policy()))
         state = "positive" if cell == "only_first" else "negative"
@@ -222,10 +224,11 @@ def _start(now: Frame, draft: Draft) -> None:
         )  # fmt: skip
         st.caption(safe(f"Drawn from {words}"))
     absent = counts["images"] - counts["on_disk"]
-    if absent and counts["images"]:
+    if absent and not counts["on_disk"]:
+        st.warning(f"None of these {plural(counts['images'], 'image')} is on disk, so there is nothing to judge here.")
+    elif absent:
         st.warning(f"{number(absent)} of these {number(counts['images'])} images are not on disk and cannot be judged.")
-        if counts["on_disk"]:
-            st.button(f"Only the {number(counts['on_disk'])} on disk", on_click=_only_on_disk)
+        st.button(f"Only the {number(counts['on_disk'])} on disk", on_click=_only_on_disk)
 
 
 def _only_on_disk() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import betabinom, hypergeom
+from scipy.stats import betabinom
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from cxrdash.analysis import review_intervals as found
@@ -107,10 +107,20 @@ def test_the_anytime_interval_keeps_just_what_the_ratio_keeps(judged: int, data:
 def test_the_exact_interval_keeps_just_what_its_definition_keeps(judged: int, data: st.DataObject) -> None:
     of = data.draw(st.integers(judged, 150))
     wrong = data.draw(st.integers(0, judged))
-    totals = np.arange(wrong, of - judged + wrong + 1)
-    above, below = hypergeom.sf(wrong - 1, of, totals, judged), hypergeom.cdf(wrong, of, totals, judged)
-    kept = totals[(above > 0.025) & (below > 0.025)]
-    assert found.hypergeometric(wrong, judged, of) == (kept.min(), kept.max())
+    kept = [total for total in range(wrong, of - judged + wrong + 1) if compatible(total, wrong, judged, of)]
+    assert found.hypergeometric(wrong, judged, of) == (min(kept), max(kept))
+
+
+def compatible(total: int, wrong: int, judged: int, of: int) -> bool:
+    """Whether both tails are above 1 in 40, in whole numbers, so that a tail of just 1 in 40 is told from one above."""
+    ways = [math.comb(total, k) * math.comb(of - total, judged - k) for k in range(judged + 1)]
+    return 40 * min(sum(ways[wrong:]), sum(ways[: wrong + 1])) > sum(ways)
+
+
+def test_a_tail_of_just_one_in_forty_is_not_above_it() -> None:
+    assert found.hypergeometric(0, 1, 40) == (0, 38)  # 39 wrong of 40 leave 1 in 40 for a first one that is right
+    assert found.hypergeometric(1, 79, 80) == (1, 1)
+    assert found.sampled_interval(1, 79, 80)[0] == (1 / 80, 1 / 79)
 
 
 def test_a_large_frame_has_the_limit_of_larger_ones() -> None:
