@@ -79,7 +79,7 @@ def labels_made(question: Question) -> Chapter:
     blocks: list[Block | None] = [
         stated(card.label_provenance, "Who made the labels"),
         Points("Known problems", card.known_problems or (UNDOCUMENTED,), STATED),
-        *(Statement(text, STATED, f"Reader {name}") for name, text in card.readers.items()),
+        *(Statement(text, STATED, _reader(name)) for name, text in card.readers.items()),
         _reviewed(question),
         tables.second_opinion(question),
         tables.stars(question),
@@ -87,6 +87,10 @@ def labels_made(question: Question) -> Chapter:
     found = question.table("stars")
     lead = f"Stars: {summary(found)}. A label nobody looked at cannot have more than three." if len(found) else ""
     return Chapter("1. How the labels were made, and where they fail", _only(blocks), lead)
+
+
+def _reader(name: str) -> str:
+    return name[:1].upper() + name[1:] if name.casefold().startswith("reader") else f"Reader {name}"
 
 
 def _reviewed(question: Question) -> Statement:

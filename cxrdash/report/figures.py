@@ -61,7 +61,12 @@ def repeats(table: pd.DataFrame, *, shareable: bool) -> Figure | None:
             share = float(found["share_of_patients_with_more"].iloc[0])
             x, y = across(threshold), down(share)
             drawing.dot(x, y, fill=ACCENT)
-            drawing.text(x + 9, y - 7, f"{percent(share)} have more than {threshold}", bold=True)
+            words = f"{percent(share)} have more than {threshold}"
+            at_end = x + 9 + 1.25 * text_width(words) > WIDTH  # bold; then it stands below the line, which falls
+            if at_end:
+                drawing.text(x - 9, y + 18, words, anchor="end", bold=True)
+            else:
+                drawing.text(x + 9, y - 7, words, bold=True)
     return Figure(drawing.markup, said, said)
 
 
@@ -171,8 +176,9 @@ def states(table: pd.DataFrame, *, withheld: frozenset[str] = frozenset()) -> Fi
     for at in range(5):
         anchor = "end" if at == 4 else "middle"
         drawing.text(left + span * at / 4, height - 8, f"{25 * at}%", anchor=anchor, colour=MUTED)
-    silent = float(rows["blank"].sum()) / float(rows["of"].sum())
-    said = f"Taken over all findings, {percent(silent)} of the labels are blank." + _rest(len(rows))
+    labels = float(rows["of"].sum())
+    silent = float(rows["blank"].sum()) / labels
+    said = f"Taken over all findings, {percent(silent)} of {number(labels)} labels are blank." + _rest(len(rows))
     return Figure(drawing.markup, said, said)
 
 

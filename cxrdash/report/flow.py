@@ -27,7 +27,7 @@ def flow(audit: pd.DataFrame, *, patients_known: bool, shareable: bool) -> Figur
     if not len(rows):
         return None
     boxes = _joined(rows) if shareable else [(row.rule, row._asdict()) for row in rows.itertuples(index=False)]
-    heights = [max(2, 1 + len(rows_of(_loss(words, row, patients_known), 44))) * LINE_HEIGHT + 16
+    heights = [max(2, 1 + len(rows_of(_loss(words, row, patients_known), 46))) * LINE_HEIGHT + 16
                for words, row in boxes]  # fmt: skip
     drawing = Drawing(WIDTH, sum(heights) + GAP * len(boxes), title="Participant flow of the cohort")
     y = 4.0
@@ -36,7 +36,7 @@ def flow(audit: pd.DataFrame, *, patients_known: bool, shareable: bool) -> Figur
             drawing.line(BOX / 2, y - GAP, BOX / 2, y + height / 2, stroke=INK)
             drawing.line(BOX / 2, y + height / 2, BOX + 30, y + height / 2, stroke=INK)
             drawing.rect(BOX + 30, y, WIDTH - BOX - 34, height, fill=PAPER, stroke=MUTED, radius=4)
-            for line, text in enumerate(rows_of(_loss(words, row, patients_known), 56)):
+            for line, text in enumerate(rows_of(_loss(words, row, patients_known), 46)):
                 drawing.text(BOX + 44, y + 8 + LINE_HEIGHT * (line + 0.8), text)
             y += height + GAP / 2
             drawing.line(BOX / 2, y - height / 2 - GAP / 2, BOX / 2, y, stroke=INK)

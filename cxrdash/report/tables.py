@@ -142,7 +142,7 @@ def effective(question: Question) -> Table | None:
     table, withheld = question.table("effective_size"), withheld_findings(question)
     rows = [
         [str(row.finding), *_hidden_if(row.finding in withheld, [
-            number(row.images), number(row.patients), f"{row.design_effect:.1f}", number(row.effective_n)])]
+            number(row.images), number(row.patients), _factor(row.design_effect), number(row.effective_n)])]
         for row in table.itertuples(index=False)
     ]  # fmt: skip
     unit = str(table["unit"].iloc[0]) if len(table) else question.index.units[0]
@@ -156,6 +156,10 @@ def effective(question: Question) -> Table | None:
     return made(
         question, "effective_size", table, Draft(header, rows, "Effective size, label by label", note), unit=unit
     )
+
+
+def _factor(value: float) -> str:
+    return "–" if value != value else f"{value:.1f}"
 
 
 def _hidden_if(hidden: bool, cells: list[str]) -> list[str]:

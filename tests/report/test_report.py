@@ -17,6 +17,7 @@ from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import Index, open_index
+from cxrdash.report import figures
 from cxrdash.report.checklists import AUTHOR, ITEMS
 from cxrdash.report.document import document
 from cxrdash.report.flow import flow
@@ -306,3 +307,14 @@ def test_demographics_are_those_of_each_part(nih: Index, page: str) -> None:
         row = table[(table["attribute"] == "sex")].iloc[0]
         assert f"{part}: Sex {row['level']} {100 * row['share_of_images']:.1f}%" in read
         assert f"of {table.iloc[0]['images']:,} images." in read
+
+
+def test_what_is_written_beside_a_curve_stays_on_the_sheet() -> None:
+    people = [500, 216, 36, 11]  # more than 0, 1, 10 and 19 images: the tenth stands near the right edge
+    table = pd.DataFrame({"images": [1, 10, 19], "patients": [284, 180, 36], "share_of_patients_with_more":
+                          [count / 500 for count in people[1:]], "share_of_images_with_more": [0.8, 0.4, 0.1]})  # fmt: skip
+    made = figures.repeats(table, shareable=False)
+    assert made is not None
+    (words,) = re.findall(r'<text x="([\d.]+)"[^>]*text-anchor="(\w+)"[^>]*>7.2% have more than 10<', made.svg)
+    assert words[1] == "end" and float(words[0]) < figures.WIDTH
+    assert made.caption.endswith("n = 500 patients.")
