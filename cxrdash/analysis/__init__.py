@@ -16,12 +16,8 @@ if TYPE_CHECKING:
     from cxrdash.analysis.boxes import box_heat, box_label_agreement, box_sizes
     from cxrdash.analysis.cardiothoracic import cardiothoracic_bins, cardiothoracic_ratio
     from cxrdash.analysis.compare import compare, compare_attributes, compare_differences
-    from cxrdash.analysis.duplicates import (
-        duplicate_calibration,
-        duplicate_summary,
-        duplicates,
-        duplicates_between,
-    )
+    from cxrdash.analysis.duplicates import duplicate_calibration, duplicate_summary, duplicates
+    from cxrdash.analysis.duplicates_between import duplicates_between
     from cxrdash.analysis.effective import effective_range
     from cxrdash.analysis.label_noise import label_noise
     from cxrdash.analysis.loaders import cohort_audit, cohort_labels, loader_audit, loader_labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxrdash.analysis import distances
-from cxrdash.analysis.duplicates import compared, linked
+from cxrdash.analysis.duplicates import CHANGED, EQUAL
 from cxrdash.analysis.registry import statistic
 from cxrdash.analysis.split_films import UNKNOWN_AGE, Films
-from cxrdash.analysis.splits import DEFAULT_STRATA, GIVEN, Split, build_split, given_split, proof, split_images
+from cxrdash.analysis.splits import (
+    DEFAULT_STRATA,
+    GIVEN,
+    Split,
+    build_split,
+    given_split,
+    proof,
+    shared_pictures,
+    split_images,
+)
 from cxrdash.analysis.tiers import tier
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import Index
@@ -231,19 +239,13 @@ def leakage(
     return pd.DataFrame(rows, columns=list(_LEAKAGE)).astype(_LEAKAGE)
 
 
-_NUMBERED = "SELECT image_id, image FROM images WHERE image IN (SELECT unnest($images::INTEGER[]))"
-
-
 def _pictures(index: Index, images: pd.DataFrame, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Pairs of films of two parts that are one picture."""
     sizes = images["part"].value_counts()
-    part = dict(zip(images["image_id"], images["part"], strict=True))
-    for unit, kinds in (("same pixels", ("same file", "same pixels")), ("changed copy", ("verified",))):
-        pairs = linked(index, kinds)
-        of = {image: part.get(name) for name, image in index.rows(_NUMBERED, {"images": np.unique(pairs).tolist()})}
-        crossing = Counter(frozenset((of[a], of[b])) for a, b in pairs.tolist())
+    for unit, kinds in (("same pixels", EQUAL), ("changed copy", (CHANGED,))):
+        crossing = shared_pictures(index, images, kinds)
         for a, b in combinations(names, 2):
-            shared = crossing[frozenset((a, b))] if compared(index) else None
+            shared = None if crossing is None else crossing[frozenset((a, b))]
             verdict = "not possible" if shared is None else "shared" if shared else "none shared"
             yield {
                 "part_a": a, "part_b": b, "unit": unit, "units_a": int(sizes.get(a, 0)),

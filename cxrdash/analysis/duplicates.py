@@ -1,18 +1,15 @@
-"""Films that are one picture: within a patient, between patients, across parts, across datasets; how sure that is."""
+"""Films that are one picture: within a patient, between patients, across parts; how sure that is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxrdash.analysis.harmonised import Others, beside, readable
 from cxrdash.analysis.registry import statistic
 from cxrdash.errors import CxrdashError, shown
-from cxrdash.images import hash_pairs
 from cxrdash.images.likeness import SAME_CORRELATION
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
 KINDS = ("same file", "same pixels", "verified", "candidate")
 SURE = KINDS[:3]
 EQUAL = KINDS[:2]
+CHANGED = KINDS[2]
 PATIENTS = ("different", "same", "not known")
 BINS = {"distance": 4.0, "correlation": 0.02, "detail": 0.02}  # width of a bar
 _METHOD = (
@@ -53,14 +51,6 @@ _CALIBRATION = {
     "measure": "str", "low": "float64", "high": "float64", "pairs": "int64", "of": "int64", "threshold": "float64",
     "beyond": "int64", "expected": "float64",
 }  # fmt: skip
-_BETWEEN = {
-    **dict.fromkeys(["dataset_a", "dataset_b", "image_id_a", "image_id_b", "kind"], "str"),
-    "distance": "int64", "split_a": "str", "split_b": "str", "crosses": "bool",
-}  # fmt: skip
-_HASHED = """
-SELECT image_id, split, file_digest, pixel_digest, phash FROM selected JOIN measures USING (image)
-WHERE measures.status = 'ok' AND interior_sd >= 2 AND entropy_bits >= 3 ORDER BY image
-"""
 
 
 def compared(index: Index) -> bool:
@@ -88,13 +78,13 @@ def duplicates(index: Index, cohort: Cohort | None = None, *, patients: str = ""
         return pd.DataFrame(columns=list(_DUPLICATES)).astype(_DUPLICATES)
     found = select(index, cohort).table(f"WITH pairs AS ({_PAIRS}) SELECT * FROM pairs ORDER BY {_ORDER}")
     found = found[(found["patients"] == (patients or found["patients"])) & (found["kind"] == (kind or found["kind"]))]
-    found["changed"] = [_changes(row) for row in found.itertuples()]
+    found["changed"] = [changes(row) for row in found.itertuples()]
     found["differing"] = [_differing(index, a, b) for a, b in zip(found["pattern_a"], found["pattern_b"], strict=True)]
     found["labels_differ"] = found["differing"] != ""
     return found[list(_DUPLICATES)].astype(_DUPLICATES).reset_index(drop=True)
 
 
-def _changes(row: Any) -> str:
+def changes(row: Any) -> str:
     """How the second film differs from the first, in words."""
     if row.kind in EQUAL:
         return ""
@@ -189,59 +179,6 @@ def _expected(values: np.ndarray, counts: np.ndarray, line: float, films: int) -
     middle, low = (float(values[np.searchsorted(reached, share)]) for share in (0.5, 0.05))
     spread = max((middle - low) / 1.645, 1.0)
     return films * (films - 1) / 2 * NormalDist().cdf((line + 0.5 - middle) / spread)
-
-
-@statistic("Films that datasets share, by what they show", method="SHA-256 of files and decoded pixels; 256-bit hashes")
-def duplicates_between(
-    index: Index, cohort: Cohort | None = None, *, others: Others = (), limit: int = 10_000
-) -> pd.DataFrame:
-    """One row per pair of films of two datasets that are the same file, the same pixels, or a candidate.
-
-    A candidate has close hashes and was not laid on the other: look at it. ``crosses`` marks pairs in the
-    test part of one and in another known part of the other. At most ``limit`` of each two datasets, surest
-    first. Only scanned films are compared; without ``others``, all datasets indexed beside this one.
-    """
-    import pandas as pd
-
-    indexes = beside(index, others)
-    tables = [readable(one, cohort or Cohort()).table(_HASHED) for one in indexes]
-    frames = [
-        _shared(tables[a], tables[b]).head(limit).assign(dataset_a=indexes[a].dataset, dataset_b=indexes[b].dataset)
-        for a, b in combinations(range(len(indexes)), 2)
-        if len(tables[a]) and len(tables[b])
-    ]
-    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(_BETWEEN))
-    known = (table["split_a"] != "not stated") & (table["split_b"] != "not stated")
-    table["crosses"] = known & ((table["split_a"] == "test") != (table["split_b"] == "test"))
-    return table[list(_BETWEEN)].astype(_BETWEEN)
-
-
-def _shared(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    found: dict[tuple[int, int], tuple[str, int]] = {}
-    for column, kind in (("file_digest", "same file"), ("pixel_digest", "same pixels")):
-        places: dict[bytes, list[int]] = {}
-        for at, digest in enumerate(b[column]):
-            places.setdefault(bytes(digest), []).append(at)
-        for at, digest in enumerate(a[column]):
-            for other in places.get(bytes(digest), ()):
-                found.setdefault((at, other), (kind, 0))
-    joined = b"".join(bytes(one) for one in [*a["phash"], *b["phash"]])
-    words = hash_pairs.as_words(np.frombuffer(joined, np.uint8).reshape(-1, 32))
-    close = hash_pairs.close_hashes(words)
-    close = close[(close[:, 0] < len(a)) & (close[:, 1] >= len(a))]
-    for (at, other), bits in zip(close.tolist(), hash_pairs.distances(words, close).tolist(), strict=True):
-        found.setdefault((at, other - len(a)), ("candidate", bits))
-    order = sorted(found.items(), key=lambda row: (KINDS.index(row[1][0]), row[1][1], row[0]))
-    rows = [
-        {
-            "image_id_a": a["image_id"][at], "image_id_b": b["image_id"][other], "kind": kind, "distance": bits,
-            "split_a": a["split"][at], "split_b": b["split"][other],
-        }
-        for (at, other), (kind, bits) in order
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=[name for name in _BETWEEN if not name.startswith(("dataset", "crosses"))])
 
 
 def linked(index: Index, kinds: Sequence[str] = SURE) -> np.ndarray:

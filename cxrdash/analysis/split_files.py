@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cxrdash.analysis.splits import Split, proof, split_images
+from cxrdash.analysis.splits import Split, proof, shared_pictures, split_images
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def tables(split: Split, cohort: Cohort | None = None) -> dict[str, bytes]:
@@ -49,10 +52,20 @@ def manifest(split: Split, cohort: Cohort | None = None) -> dict[str, Any]:
         "images": {name: len(part) for name, part in counts},
         "patients": {name: int(part["patient_id"].replace("", None).nunique()) for name, part in counts},
         "images_without_patient": split.films.alone,
-        "shared": proof(images, split.names),
+        "shared": _shared(split, images),
         "citation": index.card.citation,
         "cxrdash": _version(),
     }
+
+
+def _shared(split: Split, images: pd.DataFrame) -> list[dict[str, Any]]:
+    """The proof, with the pairs of films that are one picture: None where the films were not compared."""
+    pictures = shared_pictures(split.films.index, images)
+    rows = proof(images, split.names)
+    for row in rows:
+        parts = frozenset((row["part_a"], row["part_b"]))
+        row["shared_pictures"] = None if pictures is None else pictures[parts]
+    return rows
 
 
 def _version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxrdash.analysis.duplicates import linked
+from cxrdash.analysis.duplicates import SURE, compared, linked
 from cxrdash.analysis.registry import as_policy
 from cxrdash.analysis.split_films import ATTRIBUTES, Films, Whole, films_of
 from cxrdash.analysis.splitting import divide
@@ -185,6 +186,24 @@ def _first(ranks: Whole, atom: Whole) -> Whole:
     placed = np.empty(len(lowest), np.int64)
     placed[np.argsort(lowest)] = np.arange(len(lowest))
     return placed
+
+
+_NUMBERED = "SELECT image_id, image FROM images WHERE image IN (SELECT unnest($images::INTEGER[]))"
+
+
+def shared_pictures(
+    index: Index, images: pd.DataFrame, kinds: Sequence[str] = SURE
+) -> Counter[frozenset[str | None]] | None:
+    """Count pairs of films that are one picture by the parts they stand in; None before a scan.
+
+    ``images`` are those of ``split_images``; None stands for a film that is not among them.
+    """
+    if not compared(index):
+        return None
+    pairs = linked(index, kinds)
+    part = dict(zip(images["image_id"], images["part"], strict=True))
+    of = {image: part.get(name) for name, image in index.rows(_NUMBERED, {"images": np.unique(pairs).tolist()})}
+    return Counter(frozenset((of[a], of[b])) for a, b in pairs.tolist())
 
 
 def _ranks(names: np.ndarray, seed: int) -> Whole:
