@@ -23,7 +23,7 @@ else:
         parts.chart(now, asked, found, said)
     with right:
         parts.part_table(found)
-        st.caption("Proof: identifiers that stand in both of two parts")
+        st.caption("Proof: how many stand in both of two parts")
         parts.proof(found)
         parts.files(now, asked)
     parts.finding_table(found)

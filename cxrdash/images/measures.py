@@ -345,7 +345,7 @@ def sharpness(picture: Image.Image) -> float:
         squares += float(found @ found)
         total += float(found.sum(dtype=np.float64))
     count = (height - 2) * (width - 2)
-    return squares / count - (total / count) ** 2
+    return float(squares / count - (total / count) ** 2)
 
 
 def _laplacian(values: NDArray[np.int16]) -> NDArray[np.int16]:

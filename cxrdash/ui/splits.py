@@ -29,6 +29,11 @@ CHOICES = {
     "Own": "",
 }
 STRATA = {"view": "view", "sex": "sex", "age_band": "age band"}
+SHARED_UNITS = {
+    "patient": "Patients", "study": "Studies", "image": "Images", "same pixels": "Same pixels",
+    "changed copy": "Changed copies",
+}  # fmt: skip
+NOT_TOLD = "–"
 FEW = 50
 GIVEN_WORDS, BUILT_WORDS = "the given parts", "the parts built here"
 
@@ -164,18 +169,22 @@ def _largest(tables: dict[str, pd.DataFrame], now: Frame) -> pd.DataFrame:
 
 
 def proof(shown: Shown) -> None:
-    """The proof, one row per pair of parts and unit."""
+    """The proof, one row per pair of parts, one column per unit."""
     table = shown.leakage
     rows = table.assign(
         pair=table["part_a"] + " and " + table["part_b"],
         found=[
-            "not possible to check" if row.verdict == "not possible" else f"{int(row.shared):,}"
+            NOT_TOLD if row.verdict == "not possible" else f"{int(row.shared):,}"
             for row in table.itertuples(index=False)
         ],
-        of=[f"{row.units_a:,} and {row.units_b:,}" for row in table.itertuples(index=False)],
     )
-    columns = {"pair": "Parts", "unit": "Unit", "found": "In both", "of": "Of"}
-    show.table(rows, key="splits_proof", columns=columns)
+    units = list(rows["unit"].drop_duplicates())
+    wide = rows.pivot_table(index="pair", columns="unit", values="found", aggfunc="first", sort=False)[
+        units
+    ].reset_index()
+    show.table(wide, key="splits_proof", columns={"pair": "Parts", **{unit: SHARED_UNITS[unit] for unit in units}})
+    if (rows["found"] == NOT_TOLD).any():
+        st.caption(f"{NOT_TOLD}: cannot be checked; not identified in the dataset, or its films are not scanned.")
 
 
 def part_table(shown: Shown) -> None:
