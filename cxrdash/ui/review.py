@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.errors import StreamlitAuthError
 
 from cxrdash.analysis.review_marks import of_dataset
 from cxrdash.errors import CxrdashError
-from cxrdash.reviews.events import FINISH, REOPEN, Event, finished, reader_name
+from cxrdash.reviews.events import FINISH, LONGEST_NAME, REOPEN, Event, finished, reader_name
 from cxrdash.reviews.events import now as moment
 from cxrdash.reviews.sessions import RATE, Session
 from cxrdash.ui import cache as cached
@@ -76,10 +77,38 @@ def open_session(session_id: str) -> None:
     st.session_state["rv_view"] = MARK
 
 
+def has_login() -> bool:
+    """Whether the server asks people to log in ([auth] in .streamlit/secrets.toml), so that no name is typed."""
+    return "is_logged_in" in st.user
+
+
+def login_name() -> str:
+    """Return the name of the login, with the address that tells two people of one name apart; '' without a login."""
+    if not getattr(st.user, "is_logged_in", False):
+        return ""
+    name, address = (str(st.user.get(claim) or "").strip() for claim in ("name", "email"))
+    both = f"{name} ({address})" if name and address else name or address
+    told = both if 0 < len(both) <= LONGEST_NAME else address or name or str(st.user.get("sub") or "")
+    return reader_name(told[:LONGEST_NAME])
+
+
+def _log_in() -> None:
+    try:
+        st.login()
+    except StreamlitAuthError as fault:
+        hint = 'See [auth] in .streamlit/secrets.toml, and run: pip install "streamlit[auth]"'
+        show_fault(CxrdashError(f"This server cannot offer the login that it asks for: {fault}", hint))
+
+
 def reader() -> str:
-    """Return who reads: the name of the login, else what was typed; '' where it is not known yet."""
-    if getattr(st.user, "is_logged_in", False):
-        return reader_name(str(st.user.get("name") or st.user.get("email") or ""))
+    """Draw who reads and return it: the name of the login, else what was typed; '' where it is not known yet."""
+    if has_login():
+        name = login_name()
+        if name:
+            st.caption(f":material/person: {safe(name)}")
+        else:
+            st.button("Log in", on_click=_log_in, width="stretch")
+        return name
     typed = st.text_input(
         "Your name", key="_rv_reader", persist_state="session", placeholder="Your name or initials",
         max_chars=80, label_visibility="collapsed",
@@ -114,7 +143,8 @@ def mark(now: Frame, top: st.delta_generator.DeltaGenerator) -> None:
     if not store.writable:
         st.warning(f"Marks cannot be kept: {safe(store.folder)} is read-only. Set CXRDASH_REVIEWS to another folder.")
     elif not name:
-        st.info("Type your name or initials at the top right to begin. Every mark is kept with the reader's name.")
+        how = "Log in" if has_login() else "Type your name or initials"
+        st.info(f"{how} at the top right to begin. Every mark is kept with the reader's name.")
     else:
         _sit(now, Sitting(review, name, store), many or 32)
 

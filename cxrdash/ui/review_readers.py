@@ -125,7 +125,7 @@ def _disputes(now: Frame, seen: Seen) -> None:
             disabled=not seen.reader, on_click=_settle, args=(seen, row["image_id"], verdict),
         )  # fmt: skip
     if not seen.reader:
-        form.caption("Type your name at the top to settle.")
+        form.caption("Your name is needed at the top to settle.")
 
 
 def _settle(seen: Seen, image_id: str, verdict: str) -> None:

@@ -45,11 +45,13 @@ def results(now: Frame, top: DeltaGenerator) -> None:
         return
     with who:
         name = review.reader()
+    whole = Marks(session, tuple(cached.reviews().events(session.session_id)))
+    reads = name in whole.verdicts and name not in whole.finished
     shown_all = organiser.toggle(
-        "I do not read here", key="_rv_organiser", persist_state="session",
+        "I do not read here", key="_rv_organiser", persist_state="session", disabled=reads,
         help="For the organiser: shows every reader. Readers see each other's verdicts once they have finished.",
     )  # fmt: skip
-    seen = _seen(session, name, show_all=shown_all)
+    seen = _seen(whole, name, show_all=bool(shown_all) and not reads)
     table = error_table(seen.marks)
     with top:
         show.headline(review.QUESTION, sentence(seen, table))
@@ -57,12 +59,11 @@ def results(now: Frame, top: DeltaGenerator) -> None:
     _views(now, seen, table)
 
 
-def _seen(session: Session, name: str, *, show_all: bool) -> Seen:
-    whole = Marks(session, tuple(cached.reviews().events(session.session_id)))
+def _seen(whole: Marks, name: str, *, show_all: bool) -> Seen:
     if show_all or name in whole.finished:
-        return Seen(session, whole, whole, name)
-    own = Marks(session, tuple(event for event in whole.events if event.reader == name))
-    return Seen(session, own, whole, name)
+        return Seen(whole.session, whole, whole, name)
+    own = Marks(whole.session, tuple(event for event in whole.events if event.reader == name))
+    return Seen(whole.session, own, whole, name)
 
 
 def _main(seen: Seen, table: pd.DataFrame) -> dict[str, object] | None:

@@ -17,7 +17,7 @@ from cxrdash.reviews.sessions import SUSPECTS
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame, show_fault
-from cxrdash.ui.review import QUESTION, open_session
+from cxrdash.ui.review import QUESTION, login_name, open_session
 from cxrdash.ui.text import interval, number, percent, plural, safe
 
 PLANNED = 130
@@ -216,7 +216,7 @@ def _plan(draft: Draft) -> None:
 def _start(now: Frame, draft: Draft) -> None:
     frame = frame_of(now.index, draft.question)
     counts, words = cached.counted(now.index, frame)
-    who = st.session_state.get("_rv_reader", "")
+    who = login_name() or st.session_state.get("_rv_reader", "")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Start marking", type="primary", disabled=not draft.of or not cached.reviews().writable,

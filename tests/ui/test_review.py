@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from cxrdash.analysis.review_intervals import anytime_interval
+from cxrdash.analysis.review_marks import Marks
 from cxrdash.config import Cache
 from cxrdash.reviews.sessions import Item
 from cxrdash.reviews.store import FILE, ReviewStore
 from cxrdash.ui.review_board import LEAST_MS, Sitting, code_of, keep, question, verdict
-from tests.reviews.invented import session
-from tests.ui.test_pages import app, headline, shown
+from cxrdash.ui.review_readers import Seen
+from cxrdash.ui.review_results import _films, stopping
+from tests.reviews.invented import event, session
+from tests.ui.test_pages import ROOT, app, headline, shown
 
 
 @pytest.fixture
@@ -181,3 +186,108 @@ def test_a_link_to_a_review_that_is_elsewhere_says_so(
 ) -> None:
     at = app(small_cache, monkeypatch, "review", ds="films", rv_view="Mark", rv_session="feedfeedfeed")
     assert not at.exception and any("not kept here" in warning.value.replace("\\", "") for warning in at.warning)
+
+
+ANN = {"is_logged_in": True, "name": "Ann <b>Berg", "email": "ann@clinic.example"}
+
+
+def logged_in(cache: Cache, monkeypatch: pytest.MonkeyPatch, user: dict[str, Any], **parameters: Any) -> Any:
+    """The review page as the server shows it to whom the login names."""
+    monkeypatch.setenv("CXRDASH_CACHE", str(cache.root))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.user = user
+    for name, value in parameters.items():
+        at.query_params[name] = value
+    at.run()
+    return at.switch_page("pages/review_page.py").run()
+
+
+def test_the_name_of_the_login_stands_with_the_marks_and_cannot_be_typed_over(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = logged_in(small_cache, monkeypatch, ANN, ds="films", rv_finding="Effusion")
+    at.session_state["_rv_reader"] = "Somebody else"
+    press(at, "Start marking")
+    assert not at.exception and not [box for box in at.text_input if box.key == "_rv_reader"]
+    press(at, "I am finished")
+    store = ReviewStore(reviews)
+    assert [event.reader for event in store.events()] == ["Ann <b>Berg (ann@clinic.example)"]
+    assert store.sessions()[0].created_by == "Ann <b>Berg (ann@clinic.example)"
+
+
+def test_where_a_login_is_asked_for_nobody_marks_without_one(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = logged_in(small_cache, monkeypatch, {"is_logged_in": False}, ds="films", rv_finding="Effusion")
+    press(at, "Start marking")
+    assert not at.exception and not at.get("bidi_component") and not [b for b in at.text_input if b.key == "_rv_reader"]
+    assert "Log in at the top right" in shown(at) and "Log in" in [button.label for button in at.button]
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        ({"email": "b@c.example"}, "b@c.example"),
+        ({"name": "Bo"}, "Bo"),
+        ({"sub": "1234"}, "1234"),
+        ({"name": "x" * 90, "email": "b@c.example"}, "b@c.example"),
+        ({"sub": "y" * 90}, "y" * 80),
+    ],
+)
+def test_whatever_the_login_tells_becomes_a_name(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path, claims: dict[str, str], told: str
+) -> None:
+    at = logged_in(small_cache, monkeypatch, {"is_logged_in": True, **claims}, ds="films", rv_finding="Effusion")
+    press(at, "Start marking")
+    press(at, "I am finished")
+    assert [event.reader for event in ReviewStore(reviews).events()] == [told]
+
+
+def labels(at: Any) -> list[str]:
+    return [figure.label.replace("\\", "") for figure in at.metric]
+
+
+def test_a_reader_who_has_not_finished_is_not_an_organiser(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_finding="Effusion")
+    press(at, "Start marking")
+    store = ReviewStore(reviews)
+    for reader in ("Ann", "Bo"):
+        seat = Sitting(store.sessions()[0], reader, store)
+        keep(seat, {"acts": [act(seat, 1, code="no" if reader == "Ann" else "yes")]}, generation="g")
+    at.segmented_control(key="rv_view").set_value("Results").run()
+    at.toggle(key="_rv_organiser").set_value(True).run()
+    assert "Wrong or doubtful: 1 of 1" in labels(at)  # the two differ
+    at.text_input(key="_rv_reader").set_value("Bo").run()
+    assert at.toggle(key="_rv_organiser").disabled
+    assert "Wrong or doubtful: 0 of 1" in labels(at)  # Bo's own mark alone
+
+
+def test_a_film_on_which_an_identifier_can_be_read_is_left_out_of_the_figure() -> None:
+    one = session()
+    marks = Marks(one, (
+        event(1, of=one, image_id="000.png", verdict="wrong", findings=("Mass",)),
+        event(2, of=one, image_id="001.png", verdict="correct"),
+        event(1, of=one, reader="Bo", image_id="001.png", verdict="", identifier=True),
+    ))  # fmt: skip
+    own = Marks(one, tuple(each for each in marks.events if each.reader == "Ann"))
+    seen = Seen(one, own, marks, "Ann")
+    assert _films(seen, own.verdicts["Ann"]) == (
+        ("000.png", "wrong", "wrong, Mass"),
+        ("", "correct", "correct, identifier: left out"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "judged", "said"),
+    [
+        (0, 0, "If you stop now: 0 judged, upper bound 100.0%."),
+        (1, 40, "more bring it to 10% if the rate stays as it is."),
+        (8, 40, "more bring it to 30% if the rate stays as it is."),
+        (20, 40, "40 judged, upper bound 72.5%."),
+    ],
+)
+def test_what_stopping_now_would_mean(wrong: int, judged: int, said: str) -> None:
+    row = {"wrong": wrong, "judged": judged, "anytime_high": anytime_interval(wrong, judged, 2000)[1]}
+    assert said in stopping(session(of=2000), row)
