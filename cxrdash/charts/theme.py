@@ -144,15 +144,23 @@ def tier_word(tier: object) -> str:
     return str(tier).replace("_", " ").strip().lower()
 
 
-def export_config(name: str) -> dict[str, Any]:
-    """Return what `st.plotly_chart` needs so that a chart offers one button, an SVG file, and no cloud."""
+FIGURE_FORMS = ("SVG", "PNG")
+PNG_SCALE = 4  # a chart of 700 pixels is 9 inches wide at 300 dots an inch
+
+
+def export_config(name: str, form: str = "SVG") -> dict[str, Any]:
+    """Return what `st.plotly_chart` needs so that a chart offers one button, a file of ``form``, and no cloud."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "figure"
     return {
         "displaylogo": False,
         "showSendToCloud": False,
         "displayModeBar": "hover",
         "modeBarButtons": [["toImage"]],
-        "toImageButtonOptions": {"format": "svg", "filename": f"cxrdash-{stem}", "scale": 1},
+        "toImageButtonOptions": {
+            "format": form.lower(),
+            "filename": f"cxrdash-{stem}",
+            "scale": PNG_SCALE if form == "PNG" else 1,
+        },
         "scrollZoom": False,
         "doubleClick": False,
         "showTips": False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
 
-from cxrdash.charts.theme import Look
+from cxrdash.charts.theme import FIGURE_FORMS, Look
 from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
@@ -80,6 +80,10 @@ def set_up() -> Frame:
             bind="query-params",
             help="Large type, no patient identifiers.",
         )
+        st.segmented_control(
+            "Charts are saved as", FIGURE_FORMS, default=FIGURE_FORMS[0], required=True, key="figures",
+            help="By the button at a chart's top right. PNG has 300 dots an inch. Colours print in the light theme.",
+        )  # fmt: skip
     cohort = _readable(index, cohort)
     counts, sentence = cached.counted(index, cohort)
     look = Look(dark=st.context.theme.type == "dark", presentation=presentation)

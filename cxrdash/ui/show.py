@@ -48,19 +48,20 @@ def chart(
             if token:
                 doors.through(doors.narrowing_of(token))
 
+    form = str(st.session_state.get("figures") or "SVG")
     settings: dict[str, Any] = {"on_select": jump, "selection_mode": "points"} if has_doors else {}
     st.plotly_chart(
         figure,
         key=key,
         theme=None,
-        config=export_config(key),
+        config=export_config(key, form),
         alt=alt,
         width="stretch",
         height="content",
         **settings,
     )
     if has_doors:
-        st.caption("Click a mark to see its images. The button at the chart's top right saves it as SVG.")
+        st.caption(f"Click a mark to see its images. The button at the chart's top right saves it as {form}.")
 
 
 COUNT_LIKE = ("effective_n", "expected", "age_years")

@@ -88,6 +88,11 @@ def test_the_only_button_saves_an_svg_and_nothing_goes_to_a_cloud() -> None:
     }
 
 
+def test_a_picture_has_dots_enough_to_print() -> None:
+    options = export_config("prevalence", "PNG")["toImageButtonOptions"]
+    assert options["format"] == "png" and 700 * options["scale"] / 300 > 7  # inches: a sheet's width
+
+
 def test_states_have_the_agreed_colours() -> None:
     assert STATE_COLOURS["positive"] == "#D55E00"
     assert STATE_COLOURS["uncertain"] == "#E69F00"

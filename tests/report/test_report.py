@@ -311,8 +311,14 @@ def test_demographics_are_those_of_each_part(nih: Index, page: str) -> None:
 
 def test_what_is_written_beside_a_curve_stays_on_the_sheet() -> None:
     people = [500, 216, 36, 11]  # more than 0, 1, 10 and 19 images: the tenth stands near the right edge
-    table = pd.DataFrame({"images": [1, 10, 19], "patients": [284, 180, 36], "share_of_patients_with_more":
-                          [count / 500 for count in people[1:]], "share_of_images_with_more": [0.8, 0.4, 0.1]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "images": [1, 10, 19],
+            "patients": [284, 180, 36],
+            "share_of_patients_with_more": [count / 500 for count in people[1:]],
+            "share_of_images_with_more": [0.8, 0.4, 0.1],
+        }
+    )
     made = figures.repeats(table, shareable=False)
     assert made is not None
     (words,) = re.findall(r'<text x="([\d.]+)"[^>]*text-anchor="(\w+)"[^>]*>7.2% have more than 10<', made.svg)

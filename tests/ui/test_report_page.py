@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from cxrdash import analysis
 from cxrdash.config import Cache
@@ -64,3 +66,26 @@ def test_an_export_is_one_archive_with_its_manifest(small_cache: Cache, form: st
 def test_one_patient_and_presentation_mode(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     at = app(small_cache, monkeypatch, "report", ds="few", present="true")
     assert not at.exception and headline(at) and shown(at)
+
+
+def test_an_empty_cohort_is_said_and_offers_nothing_to_hand_on(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = app(small_cache, monkeypatch, "report", ds="states", labels="Fracture AND NOT Fracture")
+    assert not at.exception and headline(at) == "No images in this cohort"
+    assert not at.get("download_button") and not at.metric
+
+
+def test_charts_are_saved_as_what_was_chosen_beside_the_cohort(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = app(small_cache, monkeypatch, "prevalence", ds="states")
+    assert chart_form(at) == ("svg", 1)
+    at.segmented_control(key="figures").set_value("PNG").run()
+    assert not at.exception and chart_form(at) == ("png", 4)
+    assert any("saves it as PNG" in caption.value for caption in at.main.caption)
+
+
+def chart_form(at: AppTest) -> tuple[str, int]:
+    options = json.loads(at.get("plotly_chart")[0].proto.config)["toImageButtonOptions"]
+    return options["format"], options["scale"]
