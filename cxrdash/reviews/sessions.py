@@ -77,9 +77,9 @@ class Session:
     @property
     def title(self) -> str:
         """The label and the sample in a line: 'Effusion positive, 130 of 1,234 patients, seed 1'."""
-        what = self.finding if self.normal else f"{self.finding} {self.state.replace('_', ' ')}"
         if self.purpose == SUSPECTS:
-            return f"{what}: {self.planned:,} suspects"
+            return f"{self.finding}: {self.planned:,} suspects"
+        what = self.finding if self.normal else f"{self.finding} {self.state.replace('_', ' ')}"
         return f"{what}: {self.planned:,} of {self.of:,} {self.unit}, seed {self.seed}"
 
     def as_dict(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def reader() -> str:
     if has_login():
         name = login_name()
         if name:
-            st.caption(f":material/person: {safe(name)}")
+            st.text(name)  # not Markdown, which would make a link of the address
         else:
             st.button("Log in", on_click=_log_in, width="stretch")
         return name
@@ -143,8 +143,10 @@ def mark(now: Frame, top: st.delta_generator.DeltaGenerator) -> None:
     if not store.writable:
         st.warning(f"Marks cannot be kept: {safe(store.folder)} is read-only. Set CXRDASH_REVIEWS to another folder.")
     elif not name:
-        how = "Log in" if has_login() else "Type your name or initials"
-        st.info(f"{how} at the top right to begin. Every mark is kept with the reader's name.")
+        how = "Type your name or initials at the top right to begin."
+        if has_login():  # which leads back to the first page
+            how = "Log in at the top right, then open the link of this review again."
+        st.info(f"{how} Every mark is kept with the reader's name.")
     else:
         _sit(now, Sitting(review, name, store), many or 32)
 

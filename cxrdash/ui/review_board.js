@@ -29,7 +29,8 @@ function nameOf(act) { return act.c + ":" + act.n; }
 class Board {
   constructor(root) {
     this.root = root;
-    this.films = new Map();   // place in the reader's order -> {ref, thumb, pixels}
+    this.films = new Map();   // place in the reader's order -> {ref, thumb, pixels, label}
+    this.labels = new Map();  // ref -> label, where it is told before the verdict
     this.given = new Map();   // ref -> {code, verdict, present, note, identifier, label}: stored or on its way
     this.drafts = new Map();  // ref -> remarks not sent yet
     this.queue = [];          // acts without the server's word, oldest first
@@ -75,7 +76,10 @@ class Board {
     const first = this.signature !== head.signature;
     if (first) this.begin(head);
     this.head = head;
-    head.films.forEach((film, at) => this.films.set(head.start + at, film));
+    head.films.forEach((film, at) => {
+      this.films.set(head.start + at, film);
+      if (film.label) this.labels.set(film.ref, film.label);
+    });
     if (first) this.restore();
     this.settle(live);
     if (first) {
@@ -467,7 +471,7 @@ class Board {
     const mark = this.given.get(ref), draft = this.drafts.get(ref);
     const remarks = draft || mark || {};
     const word = mark?.verdict ? `${this.head.symbols[mark.verdict] || ""} ${mark.verdict}` : mark?.code ? "saving" : "";
-    return [word, (remarks.present || []).join(", "), mark?.label, remarks.identifier ? "identifier" : "", remarks.note ? "note" : ""]
+    return [word, (remarks.present || []).join(", "), mark?.label || this.labels.get(ref), remarks.identifier ? "identifier" : "", remarks.note ? "note" : ""]
       .filter(Boolean).join(" · ");
   }
 

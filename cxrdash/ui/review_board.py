@@ -17,7 +17,7 @@ from cxrdash.charts.theme import VERDICT_COLOURS, VERDICT_GLYPHS
 from cxrdash.errors import CxrdashError
 from cxrdash.index.draw import DrawnImage
 from cxrdash.reviews.events import LONGEST_NOTE, MARK, UNDO, Event, event_id, standing
-from cxrdash.reviews.sessions import Item, Session, reader_order
+from cxrdash.reviews.sessions import SUSPECTS, Item, Session, reader_order
 from cxrdash.reviews.store import ReviewStore
 from cxrdash.ui import cache as cached
 from cxrdash.ui.controls import Frame, show_fault
@@ -183,6 +183,8 @@ def code_of(session: Session, item: Item, given: str) -> str:
 
 def question(session: Session) -> str:
     """Return what the reader is asked, without giving the label away in a blind review."""
+    if not session.blind and session.purpose == SUSPECTS:
+        return f"Is the label for {session.finding}, below each film, right?"
     if not session.blind:
         return f"Labelled {session.finding}: {session.state.replace('_', ' ')}. Is that right?"
     return "Is this film normal?" if session.normal else f"Does this film show {session.finding}?"
@@ -229,6 +231,8 @@ def _head(now: Frame, sitting: Sitting, items: Sequence[Item], view: tuple[int, 
 
 def _film(now: Frame, sitting: Sitting, item: Item, films: Mapping[str, DrawnImage]) -> dict[str, str]:
     film, told = films.get(item.image_id), {"ref": sitting.reference(item)}
+    if not sitting.session.blind and sitting.session.purpose == SUSPECTS:  # whose labels differ
+        told["label"] = _label(item)
     if film is None:
         return told | {"problem": "not in this index"}
     if film.path is None:
@@ -252,6 +256,10 @@ def _live(sitting: Sitting, items: Sequence[Item], marks: Mapping[str, Event], o
     }
 
 
+def _label(item: Item) -> str:
+    return f"label {item.state.replace('_', ' ')}"
+
+
 def _told(session: Session, item: Item, mark: Event) -> dict[str, Any]:
     """A stored mark, and only now the label."""
     return {
@@ -260,7 +268,7 @@ def _told(session: Session, item: Item, mark: Event) -> dict[str, Any]:
         "present": mark.findings,
         "identifier": mark.identifier,
         "note": mark.note,
-        "label": f"label {item.state.replace('_', ' ')}" if session.blind and mark.verdict else "",
+        "label": _label(item) if session.blind and mark.verdict else "",
     }
 
 

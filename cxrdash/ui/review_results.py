@@ -82,7 +82,8 @@ def sentence(seen: Seen, table: pd.DataFrame) -> str:
     session, judged = seen.session, int(row["judged"])  # type: ignore[call-overload]
     what = session.finding if session.normal else f"{session.finding}, {session.state.replace('_', ' ')}"
     if session.purpose != RATE:
-        return f"{what}: {row['wrong']} wrong of {judged} suspicious films (no rate: they were not drawn at random)"
+        films = plural(judged, "suspicious film")
+        return f"{session.finding}: {row['wrong']} wrong of {films} (no rate: not drawn at random)"
     ends = interval(row["low"], row["high"])  # type: ignore[arg-type]
     return f"{what}: {percent(row['rate'])} wrong (95% {ends}), {judged} of {session.planned} judged"  # type: ignore[arg-type]
 

@@ -110,6 +110,12 @@ def test_a_blind_question_does_not_give_the_label_away() -> None:
     assert question(session(finding="No Finding", normal=True)) == "Is this film normal?"
 
 
+def test_suspects_are_of_any_label_so_that_the_question_claims_none() -> None:
+    told = question(session(purpose="suspects", blind=False))
+    assert told == "Is the label for Effusion, below each film, right?"
+    assert question(session(purpose="suspects")) == "Does this film show Effusion?"
+
+
 def test_readers_have_references_that_hold_no_identifier(sitting: Sitting) -> None:
     references = {sitting.reference(item) for item in sitting.session.items}
     assert len(references) == 6 and not any("png" in one for one in references)
