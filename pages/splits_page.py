@@ -17,7 +17,7 @@ else:
     with top:
         show.headline(QUESTION, said)
         show.key_figures(parts.figures(found))
-    parts.warnings(asked, found)
+    parts.warnings(now, asked, found)
     left, right = st.columns([5, 3], gap="large")
     with left:
         parts.chart(now, asked, found, said)

@@ -11,6 +11,7 @@ from cxrdash.charts.memory import remembered
 _HOMES = {
     "boxes": ("heat_maps", "overlap_bars"),
     "compare": ("attribute_bars", "dataset_dots", "distance_matrix"),
+    "duplicates": ("likeness_histogram",),
     "effective": ("effective_ranges", "images_and_patients"),
     "forest": ("odds_forest",),
     "loaders": ("label_changes", "recipe_waterfall"),

@@ -41,16 +41,20 @@ def likeness_histogram(
         figure.add_trace(_found(found, look))
     figure.add_vline(x=threshold, line={"color": THRESHOLD, "width": 2, "dash": "dash"})
     top = 10 ** (len(str(int(frame["pairs"].max()))) + 0.2)
-    note(figure, look, f"threshold {threshold:g}" if threshold == round(threshold) else f"threshold {threshold:.2f}",
-         x=threshold, xref="x", y=1, xanchor="left", yanchor="bottom", colour=THRESHOLD)  # fmt: skip
-    ticks = [10**power for power in range(9) if 10**power <= top]
+    low, high = min(float(frame["low"].min()), threshold, *found), max(float(frame["high"].max()), threshold, *found)
+    words = f"threshold {threshold:g}" if threshold == round(threshold) else f"threshold {threshold:.2f}"
+    side = "left" if threshold < (low + high) / 2 else "right"  # so that the words stay inside the figure
+    note(figure, look, words, x=threshold, xref="x", y=1, xanchor=side, yanchor="bottom", colour=THRESHOLD)
+    steps = (1,) if frame["pairs"].max() >= 20 else (1, 2, 5)  # a single power of ten would be no scale
+    ticks = [step * 10**power for power in range(9) for step in steps if step * 10**power <= top]
     figure.update_yaxes(
         **axis(look, "Pairs, logarithmic", type="log", tickvals=ticks, ticktext=[number(tick) for tick in ticks])
     )
-    low, high = min(float(frame["low"].min()), threshold, *found), max(float(frame["high"].max()), threshold, *found)
     room = 0.03 * (high - low)
     figure.update_xaxes(**axis(look, plain(title), nticks=10, range=[low - room, high + 3 * room]))
     figure.update_layout(bargap=0.05, showlegend=bool(found))
+    if found:  # the legend above the words at the threshold
+        figure.update_layout(legend={"y": 1.12, "yanchor": "bottom"}, margin={"t": 3 * look.size})
     return figure
 
 

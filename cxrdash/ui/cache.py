@@ -163,12 +163,12 @@ def _pair_pictures(first: str, second: str, content: tuple[int, ...]) -> tuple[b
     return made.first, made.second, made.difference
 
 
-def pair_pictures(index: Index, a: DrawnImage, b: DrawnImage) -> tuple[bytes, bytes, bytes]:
+def pair_pictures(a: tuple[Index, DrawnImage], b: tuple[Index, DrawnImage]) -> tuple[bytes, bytes, bytes]:
     """Return PNGs of two films and of their difference; raises CxrdashError where one cannot be read."""
     from cxrdash.images.film import UnreadableFilm
     from cxrdash.index.draw import film_path
 
-    paths = [film_path(index, film) for film in (a, b)]
+    paths = [film_path(index, film) for index, film in (a, b)]
     content = tuple(path.stat().st_mtime_ns for path in paths)
     try:
         return _pair_pictures(str(paths[0]), str(paths[1]), content)

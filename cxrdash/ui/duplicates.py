@@ -8,12 +8,10 @@ import streamlit as st
 
 from cxrdash.analysis.duplicates import SURE, compared
 from cxrdash.charts.duplicates import likeness_histogram
-from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.draw import Draw, DrawnImage, films
+from cxrdash.index.draw import Draw, films
 from cxrdash.index.duplicates import FEWEST
-from cxrdash.ui import cache as cached
-from cxrdash.ui import doors, gallery, scanning, show
+from cxrdash.ui import doors, duplicate_pair, gallery, scanning, show
 from cxrdash.ui.controls import Frame
 from cxrdash.ui.film_grid import GridFilm, film_grid
 from cxrdash.ui.text import number, plural, safe
@@ -22,19 +20,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUESTION = "Which films are in there twice?"
-SCOPES = {"Different patients": "different", "Same patient": "same", "All": ""}
+OTHERS = "Other datasets"
+SCOPES = {"Different patients": "different", "Same patient": "same", "All": "", OTHERS: ""}
+NO_PART = "not stated"
 PAIRS_SHOWN = 6
 MOST_LINKED = 50  # pairs whose films fit into a link
 MEASURES = {
     "distance": "Bits of 256 in which two hashes differ",
     "detail": "Likeness in detail, one film laid on the other",
     "correlation": "Likeness of greys, films as they are",
-}
-KIND_WORDS = {
-    "same file": "the same file",
-    "same pixels": "the same pixels in another file",
-    "verified": "one picture, changed",
-    "candidate": "alike by its hash alone",
 }
 
 
@@ -43,7 +37,8 @@ def uncompared(now: Frame) -> bool:
     if compared(now.index):
         return False
     show.headline(QUESTION, "The films have not been compared with each other yet")
-    scanning.offer(now)
+    # Films measured by an earlier version are known, but nobody has compared them.
+    scanning.offer(now, left=now.index.counts["on_disk"] if now.index.meta.get("scan") else None)
     st.caption(
         "A scan decodes every film once and compares all of them: copies in another window, size or compression, "
         "turned, mirrored, cropped, with greys exchanged or a part missing. The films themselves are only read."
@@ -51,14 +46,14 @@ def uncompared(now: Frame) -> bool:
     return True
 
 
-def sentence(summary: pd.DataFrame, films_compared: int) -> str:
+def sentence(now: Frame, summary: pd.DataFrame) -> str:
     """Return the headline: pairs of different patients that are one picture, and how many lie in two parts."""
     other = _sure(summary, "different", "not known")
     pairs, across = int(other["pairs"].sum()), int(other["across_parts"].sum())
     if not pairs:
         same = int(_sure(summary, "same")["pairs"].sum())
         more = f"; {plural(same, 'pair')} within a patient" if same else ""
-        return f"No film was found under two patients among {plural(films_compared, 'film')}{more}"
+        return f"No film was found under two patients: {_of_all(now)} images compared{more}"
     verb = "is" if pairs == 1 else "are"
     told = f"{plural(pairs, 'pair')} of films of different patients {verb} the same picture"
     if across:
@@ -68,6 +63,11 @@ def sentence(summary: pd.DataFrame, films_compared: int) -> str:
 
 def _sure(summary: pd.DataFrame, *patients: str) -> pd.DataFrame:
     return summary[summary["kind"].isin(SURE) & summary["patients"].isin(patients)]
+
+
+def _of_all(now: Frame) -> str:
+    """How many different films were compared, of how many images: '208 of 112,120'."""
+    return f"{number(now.index.meta['scan']['duplicates']['compared'])} of {number(now.index.counts['images'])}"
 
 
 def figures(now: Frame, summary: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -85,22 +85,27 @@ def figures(now: Frame, summary: pd.DataFrame) -> list[tuple[str, str, str]]:
          "of the labels is wrong or was not made from it."),
         ("Within a patient", plural(int(same["pairs"].sum()), "pair"),
          f"{number(equal)} identical. Others are serial films that resemble each other; no duplicates by themselves."),
-        ("Films compared", number(facts["compared"]) + (f" (+{number(left)} not yet)" if left else ""),
-         "Of the whole dataset; equal ones count once, blank ones not."),
+        ("Films compared", _of_all(now),
+         "Of the images of the whole dataset; equal films count once, blank and missing ones not."
+         + (f" {plural(left, 'film')} came later: scan again." if left else "")),
     ]  # fmt: skip
 
 
-def controls(now: Frame) -> pd.DataFrame:
-    """Draw the controls and return the pairs they choose."""
-    scope, across = st.columns([4, 3], vertical_alignment="center")
+def controls(now: Frame) -> pd.DataFrame | None:
+    """Draw the controls and return the pairs they choose; None where those with other datasets are asked for."""
+    scope, across, differing = st.columns([6, 3, 3], vertical_alignment="center")
     chosen = scope.segmented_control(
         "Pairs of", list(SCOPES), default="Different patients", required=True, key="d_scope", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
+    if chosen == OTHERS:
+        return None
     crossing = across.toggle("Only pairs in two parts", key="d_across", bind="query-params")
+    unequal = differing.toggle("Only unequal labels", key="d_labels", bind="query-params")
     patients = SCOPES[chosen or "Different patients"]
     found = now.compute("duplicates", **({"patients": patients} if patients else {}))
-    return found[found["across_parts"]].reset_index(drop=True) if crossing else found
+    kept = (found["across_parts"] | (not crossing)) & (found["labels_differ"] | (not unequal))
+    return found[kept].reset_index(drop=True)
 
 
 def pairs_view(now: Frame, found: pd.DataFrame) -> None:
@@ -158,48 +163,15 @@ def _tiles(now: Frame, rows: pd.DataFrame) -> list[GridFilm]:
 
 
 def _pair(now: Frame, row: pd.Series[Any]) -> None:
-    """The chosen pair: what it is, both films, the difference, both films' labels, the door."""
-    parts = f"{row['part_a']} and {row['part_b']}" if row["across_parts"] else f"both in {row['part_a']}"
-    words = [KIND_WORDS[row["kind"]], parts, f"hashes {row['distance']} bits apart",
-             f"greys {row['correlation']:.3f}, detail {row['detail']:.3f}"]  # fmt: skip
-    st.markdown(f"**{safe(KIND_WORDS[row['kind']][:1].upper() + KIND_WORDS[row['kind']][1:])}**"
-                f"{safe(': ' + row['changed']) if row['changed'] else ''} · {safe(' · '.join(words[1:]))}")  # fmt: skip
+    """The chosen pair: what it is, both films, the difference, both films' labels, the doors."""
+    one, other = row["part_a"], row["part_b"]
+    parts = f"{one} and {other}" if row["across_parts"] else "part not stated" if one == NO_PART else f"both in {one}"
+    duplicate_pair.told(row, parts)
     a, b = films(now.index, [int(row["image_a"]), int(row["image_b"])])
-    try:
-        pictures = cached.pair_pictures(now.index, a, b)
-    except CxrdashError as fault:
-        st.caption(f"The films cannot be laid on each other: {safe(fault.message)}")
-    else:
-        _pictures(now, a, b, pictures)
-    _labels(now, a, b)
+    duplicate_pair.beside(now, (now.index, a), (now.index, b))
+    duplicate_pair.labels(now, a, b)
+    duplicate_pair.enlarge(now, (a, b))
     doors.link(doors.door(Cohort(images=(a.image_id, b.image_id))), "Open both in the gallery")
-
-
-def _pictures(now: Frame, a: DrawnImage, b: DrawnImage, pictures: tuple[bytes, bytes, bytes]) -> None:
-    names = ("first film", "second film") if now.look.presentation else (a.image_id, b.image_id)
-    captions = (names[0], names[1], "first less second, laid on it")
-    for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
-        column.image(picture, caption=safe(caption), width="stretch", output_format="PNG")
-    st.caption("Difference: mid-grey where both are alike, after the second was turned, shifted and its greys matched; "
-               "black beyond its edge.")  # fmt: skip
-
-
-def _labels(now: Frame, a: DrawnImage, b: DrawnImage) -> None:
-    """Findings that are not blank for one of the films, those that differ first."""
-    import pandas as pd
-
-    first, second = dict(a.states), dict(b.states)
-    rows = []
-    for name in now.index.finding_names:
-        if name in first or name in second:
-            one, other = (states[name].label if name in states else "blank" for states in (first, second))
-            rows.append({"finding": name, "first": one, "second": other, "agree": "" if one == other else "differs"})
-    if not rows:
-        st.caption("Neither film has a label.")
-        return
-    table = pd.DataFrame(rows).sort_values("agree", ascending=False, kind="stable")
-    columns = {"finding": "Finding", "first": "First film", "second": "Second film", "agree": ""}
-    show.table(table, key="d_labels", columns=columns, height=min(35 * (len(rows) + 1) + 3, 220))
 
 
 def calibration_view(now: Frame, found: pd.DataFrame) -> None:

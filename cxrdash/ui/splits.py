@@ -35,6 +35,7 @@ SHARED_UNITS = {
 }  # fmt: skip
 NOT_TOLD = "–"
 FEW = 50
+PICTURES = ("same pixels", "changed copy")  # units of `leakage` that are found by what films show
 GIVEN_WORDS, BUILT_WORDS = "the given parts", "the parts built here"
 
 
@@ -99,6 +100,12 @@ def computed(now: Frame, asked: Asked) -> Shown:
     return Shown(*(now.compute(name, **asked.options) for name in names))
 
 
+def copies(shown: Shown) -> int | None:
+    """Pairs of films that are one picture and stand in two parts; None where the films were not compared."""
+    rows = shown.leakage[shown.leakage["unit"].isin(PICTURES)]
+    return None if rows["shared"].isna().any() or rows.empty else int(rows["shared"].sum())
+
+
 def sentence(shown: Shown) -> str:
     """Return the headline: who stands in two parts, and how far apart the parts are at most."""
     people = shown.leakage[shown.leakage["unit"] == "patient"]
@@ -113,6 +120,8 @@ def sentence(shown: Shown) -> str:
         )
     else:
         leak = f"No patient stands in two of the {shown.sizes['part'].nunique()} parts"
+    if pictures := copies(shown):
+        leak += f"; {plural(pictures, 'pair')} of copies {'stands' if pictures == 1 else 'stand'} in two parts"
     found = shown.balance.dropna(subset=["difference"])
     if found.empty:
         return leak
@@ -209,8 +218,9 @@ def finding_table(shown: Shown) -> None:
     show.table(wide, key="splits_findings", columns=columns)
 
 
-def warnings(asked: Asked, shown: Shown) -> None:
+def warnings(now: Frame, asked: Asked, shown: Shown) -> None:
     """Say what no split of these data can do, and what the labels of a given one cannot show."""
+    _copies(now, shown)
     names = shown.sizes["part"].nunique()
     scarce = shown.sizes.groupby("finding", sort=False)["positive_patients"].sum()
     short = [name for name, people in scarce.items() if 0 < people < names]
@@ -221,6 +231,19 @@ def warnings(asked: Asked, shown: Shown) -> None:
         )
     if names > PAIRS_UP_TO:
         st.caption("Each part is set against all the others together.")
+
+
+def _copies(now: Frame, shown: Shown) -> None:
+    """Pictures that stand in two parts, with the way to them; or that nobody has looked for them."""
+    from cxrdash.ui.shell import page
+
+    pairs = copies(shown)
+    if pairs is None:
+        st.caption("Whether a film stands in two parts as a copy is not checked: the films have not been compared. "
+                   f"Run `python -m cxrdash scan {now.index.dataset}`.")  # fmt: skip
+    elif pairs:
+        st.page_link(page("duplicates"), label=f"{plural(pairs, 'pair')} of copies in two parts",
+                     query_params={"d_across": ["true"], "d_scope": ["All"]})  # fmt: skip
 
 
 def files(now: Frame, asked: Asked) -> None:

@@ -269,6 +269,11 @@ def error_levels(*levels: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def alike() -> pd.DataFrame:
+    """How many pairs of films are how alike."""
+    return pd.DataFrame({"low": [60.0, 100.0], "high": [64.0, 104.0], "pairs": [3, 900]})
+
+
 @dataclass(frozen=True)
 class Case:
     """One chart: its table for any findings, and how it is drawn."""
@@ -373,8 +378,12 @@ CASES = {
     "probe_dots": Case(guessed, charts.probe_dots),
     "balance_dots": Case(differences, lambda frame, look: charts.balance_dots(frame, look, ["the given parts"])),
     "ecdf_chart": Case(lambda *_: spread(), charts.ecdf_chart),
+    "likeness_histogram": Case(
+        lambda *_: alike(),
+        lambda frame, look: charts.likeness_histogram(frame, look, title="Bits", threshold=40, found=(12.0,)),
+    ),
 }
-UNNAMED = {"images_per_patient_chart", "ecdf_chart", "quality_steps", "ratio_steps"}
+UNNAMED = {"likeness_histogram", "images_per_patient_chart", "ecdf_chart", "quality_steps", "ratio_steps"}
 
 
 @pytest.fixture(params=sorted(CASES))
