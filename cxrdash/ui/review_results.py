@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,12 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
         st.caption(f"{plural(passed, 'film')} passed over: the rate takes them to be like the others.")
     if len(table) and str(table["method"].iloc[0]).startswith(ANYTIME):
         st.caption("Until the planned films are judged the interval is one that allows stopping at any moment.")
+    shared = _of_one_patient(now, seen)
+    if shared and seen.session.purpose == RATE:
+        st.caption(
+            f"{plural(shared, 'judged film')} of a patient with another one here. The interval takes films for "
+            "independent, so it is too narrow as far as the films of a patient share their error."
+        )
     columns = {
         "reader": "Reader", "judged": "Judged", "correct": "Correct", "doubtful": "Doubtful", "wrong": "Wrong",
         "unsure": "Unsure", "unreadable": "Unreadable", "rate": "Wrong, rate", "low": "95% from", "high": "to",
@@ -154,6 +161,16 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
     }  # fmt: skip
     show.table(table, key="review_table", columns=columns)
     show.provenance(now, "review_error", table, session=seen.session.session_id)
+
+
+def _of_one_patient(now: Frame, seen: Seen) -> int:
+    """Judged films whose patient has another judged film; none where one film of each patient was drawn."""
+    if seen.session.unit == "patients":
+        return 0
+    judged = {image for verdicts in seen.marks.verdicts.values() for image in verdicts}
+    films = cached.films_named(now.index, tuple(image for image in seen.session.image_ids if image in judged))
+    patients = Counter(film.patient_id for film in films.values() if film.patient_id)
+    return sum(films for films in patients.values() if films > 1)
 
 
 def _with_doors(seen: Seen, table: pd.DataFrame) -> pd.DataFrame:

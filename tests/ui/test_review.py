@@ -182,6 +182,21 @@ def test_the_others_marks_stay_hidden_until_one_has_finished(
     assert "100.0% wrong" not in headline(at) and "1 of" in headline(at).replace("\\", "")
 
 
+@pytest.mark.parametrize("single", ["true", "false"])
+def test_films_of_one_patient_are_said_where_they_narrow_the_interval(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path, single: str
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="small", rv_finding="Effusion", rv_single=single)
+    press(at, "Start marking")
+    store = ReviewStore(reviews)
+    seat = Sitting(store.sessions()[0], "Ann", store)
+    keep(seat, {"acts": [act(seat, at + 1, at) for at in range(len(seat.session.items))]}, generation="g")
+    at.text_input(key="_rv_reader").set_value("Ann").run()
+    at.segmented_control(key="rv_view").set_value("Results").run()
+    assert not at.exception
+    assert ("of a patient with another one here" in shown(at)) == (single == "false")
+
+
 @pytest.mark.parametrize("kind", ["Spot check: what was missed?", "Suspicious films (no rate)"])
 def test_every_preset_runs(small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path, kind: str) -> None:
     assert not app(small_cache, monkeypatch, "review", ds="films", rv_kind=kind).exception
