@@ -150,8 +150,8 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
     shared = _of_one_patient(now, seen)
     if shared and seen.session.purpose == RATE:
         st.caption(
-            f"{plural(shared, 'judged film')} of a patient with another one here. The interval takes films for "
-            "independent, so it is too narrow as far as the films of a patient share their error."
+            f"{plural(shared, 'judged film')} of a patient with another one here. The interval holds for the images "
+            "sampled from; for other patients it is too narrow, as far as films of one patient share their error."
         )
     columns = {
         "reader": "Reader", "judged": "Judged", "correct": "Correct", "doubtful": "Doubtful", "wrong": "Wrong",
