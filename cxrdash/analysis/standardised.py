@@ -262,6 +262,7 @@ _UNITS = """
 WITH marked AS (SELECT patient, study, pattern, list_position($cells::VARCHAR[], concat_ws('|', {levels})) AS cell
     FROM selected WHERE patient BETWEEN $first AND $last)
 SELECT patient, cell - 1 AS cell, pattern, {count}::BIGINT AS units FROM marked WHERE cell IS NOT NULL GROUP BY ALL
+ORDER BY patient, cell, pattern -- so that sums have the same last digit every time
 """
 
 

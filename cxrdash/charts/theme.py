@@ -36,7 +36,8 @@ SERIES_COLOURS = ("#3D4FA1", "#B0569E", "#3C8F86", "#857A22", "#5BA4CF", "#7A2E4
 SERIES_COLOURS_DARK = ("#98A8F5", "#E29BD3", "#6ACBC0", "#D2C467", "#A9D8F5", "#E38FAF")
 SERIES_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 
-FONT = "'Source Sans 3', 'Source Sans Pro', 'Source Sans', system-ui, 'Segoe UI', sans-serif"
+# A saved picture cannot take the page's own font along, so what stands in for it is one of nearly its width.
+FONT = "'Source Sans 3', 'Source Sans Pro', 'Source Sans', Arial, 'Liberation Sans', system-ui, sans-serif"
 CLEAR = "rgba(0,0,0,0)"
 NO_IMAGES = "No images in this cohort"
 

@@ -48,15 +48,21 @@ def test_every_statistic_is_one_table_wherever_it_is_asked_for(
     monkeypatch.setenv("CXRDASH_CACHE", str(small_cache.root))
     index, (cohort, words) = open_index(dataset, small_cache), COHORTS[dataset]
     question = Question(index, cohort)
-    for name in STATISTICS:
-        python = exact(getattr(cxrdash, name)(index, cohort))
-        if "others" in STATISTICS[name].options:  # those of the page of comparisons: a unit that all datasets share
-            page = exact(cached.compared(name, [index], cohort))
-        else:
-            page = exact(cached.compute(name, index, cohort, policy=Policy(), unit=index.units[0]))
-        assert said(capsys, small_cache, "stat", name, dataset, *words, "--format", "csv") == python, name
-        assert page == python, name
-        assert exact(question.table(name)) == python, name
+    unit = index.units[0]
+    for name, statistic in STATISTICS.items():
+        beside = "others" in statistic.options  # those of the page of comparisons: a unit that all datasets share
+        unit_words = ("--unit", unit) if "unit" in statistic.options and not beside else ()
+        options = {"unit": unit} if unit_words else {}
+        python = exact(getattr(cxrdash, name)(index, cohort, **options))
+        printed = said(capsys, small_cache, "stat", name, dataset, *words, *unit_words, "--format", "csv")
+        page = (
+            cached.compared(name, [index], cohort)
+            if beside
+            else cached.compute(name, index, cohort, policy=Policy(), unit=unit)
+        )
+        assert printed == python, name
+        assert exact(page) == python, name
+        assert exact(question.table(name, **options)) == python, name
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
