@@ -16,6 +16,7 @@ from cxrdash.report.tables import withheld_findings
 
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 UNDOCUMENTED = "Not documented by the source."
+AUTHOR = "To be written by the author."
 _CR = (
     "arrayShape", "citeAs", "column", "containedIn", "extract", "field", "fileObject", "fileProperty", "fileSet",
     "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet",
@@ -112,10 +113,10 @@ def _responsible_ai(question: Question) -> dict[str, Any]:
         "annotatorDemographics": "; ".join(f"{name}: {text}" for name, text in card.readers.items()),
         "dataBiases": said["Consistency: logic and distribution"],
         "dataLimitations": [*problems, *card.known_problems],
-        "dataUseCases": question.purpose,
+        "dataUseCases": question.purpose or AUTHOR,
         "personalSensitiveInformation": known.consent,
-        "dataReleaseMaintenancePlan": "",
-        "dataSocialImpact": "",
+        "dataReleaseMaintenancePlan": AUTHOR,
+        "dataSocialImpact": AUTHOR,
     }
     return {f"rai:{name}": value or UNDOCUMENTED for name, value in values.items()}
 

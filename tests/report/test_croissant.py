@@ -53,6 +53,8 @@ def test_required_and_rai_properties_are_there_and_spelt_as_specified(nih: Index
     assert [name for name in REQUIRED if not made.get(name)] == []
     assert [name for name in RAI if not made.get(f"rai:{name}")] == []
     assert made["conformsTo"] == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
+    assert made["rai:dataSocialImpact"] == "To be written by the author."
+    assert croissant(Question(nih, purpose="To find drains", without=SLOW))["rai:dataUseCases"] == "To find drains"
     assert "rai:dataCollectionTimeFrame" not in made and "rai:dataDataManipulationProtocol" not in made
     files = {file["sha256"] for file in made["distribution"]}
     assert files == {sha256 for (sha256,) in nih.rows("SELECT sha256 FROM sources")}
