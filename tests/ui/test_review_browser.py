@@ -242,11 +242,13 @@ def test_a_second_reader_sees_the_same_films_and_not_the_marks(server: Server, c
         for t in (first, second)
     ]
     assert refs[0] == refs[1] and len(refs[0]) == 18
+    sidebar = second.page.locator('[data-testid="stSidebar"]')
+    assert not sidebar.is_visible()  # nothing that was filtered for
     assert value(second, "saved") == "0"
     assert second.page.locator('.board .tile[data-verdict="wrong"]').count() == 0
     second.page.get_by_text("Results", exact=True).first.click()
     second.ready()
-    assert "hidden until you have finished" in second.headline()
+    assert "hidden until you have finished" in second.headline() and sidebar.is_visible()
     first.close()
     second.close()
 
