@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,7 +17,7 @@ MOST_BITS = 40
 """Bits that differ at most between candidates: no two of 1,000 films of different patients did (METHODS 7.5)."""
 EXACT_UP_TO = 6_000  # hashes, all pairs of which are compared
 BLOCK = 512
-ORDERS = 64  # orders of bits that are sorted by
+ORDERS = 128  # orders of bits that are sorted by
 KEY_BITS = 32
 NEIGHBOURS = 6  # in each order: what a bucket of equal beginnings may hold at most
 SEED = 71
@@ -40,10 +41,10 @@ def distances(hashes: Hashes, pairs: Pairs) -> NDArray[np.int64]:
 def close_hashes(hashes: Hashes, *, most: int = MOST_BITS) -> Pairs:
     """Return the pairs (i < j) of hashes that differ in at most ``most`` bits, sorted: int64 (pairs, 2).
 
-    Every pair is compared up to 6,000 hashes. Beyond, hashes are sorted in 64 orders of their bits and
+    Every pair is compared up to 6,000 hashes. Beyond, hashes are sorted in 128 orders of their bits and
     each is compared with the next few, so that a pair is found where some order has its difference late:
-    of a million pairs 32 to 40 bits apart about 3 in 1,000 are missed, nearer ones practically never, and
-    the work stays the same however many hashes are alike.
+    among a million hashes of 2,000 pairs 33 to 40 bits apart none or one was missed, of 8,000 nearer ones
+    none, and the work stays the same however many hashes are alike (tests/benchmarks/duplicates.py).
     """
     if len(hashes) < 2:
         return np.zeros((0, 2), np.int64)
@@ -65,29 +66,47 @@ def _all_pairs(hashes: Hashes, most: int) -> NDArray[np.int64]:
 
 
 def _sorted_pairs(hashes: Hashes, most: int) -> NDArray[np.int64]:
-    bits = np.unpackbits(hashes.view(np.uint8), axis=1)
-    share = bits.mean(axis=0)
-    bits = np.ascontiguousarray(bits.T)
+    bits = _by_bit(hashes)
+    share = np.array([column.mean() for column in bits])
     random = np.random.default_rng(SEED)
     weights = share * (1 - share) + 1e-9  # a bit that nearly all films share tells little
     orders = [random.choice(BITS, KEY_BITS, replace=False, p=weights / weights.sum()) for _ in range(ORDERS)]
     columns = [np.ascontiguousarray(hashes[:, word]) for word in range(WORDS)]
 
     def in_order(number: int) -> NDArray[np.int64]:
-        return _near_in_order(hashes, columns[number % WORDS], bits[orders[number]], most)
+        return _near_in_order(hashes, columns[number % WORDS], [bits[at] for at in orders[number]], most)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
         return np.concatenate(list(threads.map(in_order, range(ORDERS))))
 
 
-def _near_in_order(hashes: Hashes, column: Hashes, bits: NDArray[np.uint8], most: int) -> NDArray[np.int64]:
+def _by_bit(hashes: Hashes) -> list[NDArray[np.uint8]]:
+    """Each bit of all hashes, 0 or 1, in an array of its own: sorting keys are put together from these."""
+    octets = hashes.view(np.uint8)
+    columns = (np.ascontiguousarray(octets[:, at]) for at in range(octets.shape[1]))
+    return [(column >> np.uint8(place)) & np.uint8(1) for column in columns for place in range(7, -1, -1)]
+
+
+def _key(bits: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint64]:
+    """The bits as the upper half of a number, the place of the hash as its lower half."""
+    key = np.zeros(len(bits[0]), np.uint64)
+    for first in range(0, KEY_BITS, 8):
+        octet = bits[first].copy()
+        for column in bits[first + 1 : first + 8]:  # within one octet each step moves a byte per hash, not eight
+            octet <<= 1
+            octet |= column
+        key <<= np.uint64(8)
+        key |= octet
+    return (key << np.uint64(32)) | np.arange(len(key), dtype=np.uint64)
+
+
+def _near_in_order(hashes: Hashes, column: Hashes, bits: Sequence[NDArray[np.uint8]], most: int) -> NDArray[np.int64]:
     """Sort by some bits and compare each hash with its next neighbours, by one word first."""
-    key = np.ascontiguousarray(np.packbits(bits, axis=0).T).view(">u4").ravel().astype(np.uint64)
-    key = (key << np.uint64(32)) | np.arange(len(key), dtype=np.uint64)
+    key = _key(bits)
     key.sort()
     place = (key & np.uint64(0xFFFFFFFF)).astype(np.int64)
     word = column[place]
-    enough = most // 2  # a quarter of the bits holds about a quarter of the difference, hardly ever half of it
+    enough = most * 7 // 20  # a quarter of the bits holds about a quarter of the difference, seldom more than a third
     found = []
     for step in range(1, min(NEIGHBOURS, len(place) - 1) + 1):
         (at,) = np.nonzero(np.bitwise_count(word[step:] ^ word[:-step]) <= enough)

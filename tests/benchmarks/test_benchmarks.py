@@ -85,3 +85,12 @@ def test_a_session_sees_a_page_to_its_end_and_counts_its_charts(tmp_path: Path) 
         assert sessions.server_seconds(server) > 0
     finally:
         server.stop()
+
+
+def test_near_duplicates_are_planted_and_all_found() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.duplicates", "--hashes", "30000", "--planted", "500"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    counts = re.findall(r"^G12 .*: planted, .* bits +(\d+) of (\d+) ", ran.stdout, re.MULTILINE)
+    assert len(counts) == 15 and all(found == planted for found, planted in counts)
+    assert sum(int(planted) for _, planted in counts) == 3 * 500
