@@ -73,13 +73,14 @@ def error_rows(marks: Marks, reader: str = "") -> Iterable[dict[str, Any]]:
 def error_row(marks: Marks, reader: str, verdicts: Mapping[str, str]) -> dict[str, Any]:
     """Return the row of ``review_error`` for verdicts by image."""
     session, tally = marks.session, Counter(verdicts.values())
-    flags = sum(mark.identifier for mark in marks.by_reader.get(reader, {}).values())
+    readers = marks.by_reader if reader == PANEL else [reader]
+    flagged = {image for one in readers for image, mark in marks.by_reader.get(one, {}).items() if mark.identifier}
     score, because = found.error_score(len(verdicts), tally["wrong"], tally["doubtful"])
     rated = session.purpose == RATE
     row: dict[str, Any] = {
         "session": session.session_id, "finding": session.finding, "state": session.state, "reader": reader,
         "purpose": session.purpose, "planned": session.planned, "judged": len(verdicts),
-        **{verdict: tally[verdict] for verdict in VERDICTS}, "identifiers": flags,
+        **{verdict: tally[verdict] for verdict in VERDICTS}, "identifiers": len(flagged),
         "skipped": 0 if reader == PANEL else marks.skipped(reader), "of": _frame(marks) or -1, "unit": session.unit,
         "complete": _complete(marks, verdicts), "score": score if rated else -1,
         "score_because": because if rated else "not a random sample",

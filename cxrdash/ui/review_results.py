@@ -147,6 +147,11 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
         st.caption(f"{plural(passed, 'film')} passed over: the rate takes them to be like the others.")
     if len(table) and str(table["method"].iloc[0]).startswith(ANYTIME):
         st.caption("Until the planned films are judged the interval is one that allows stopping at any moment.")
+    named = missed(seen.marks)
+    if named:
+        judged = len({image for verdicts in seen.marks.verdicts.values() for image in verdicts})
+        found = ", ".join(f"{name} on {number(films)}" for name, films in named.most_common(12))
+        st.markdown(safe(f"Seen on films judged wrong or doubtful: {found} of {plural(judged, 'film')} judged."))
     shared = _of_one_patient(now, seen)
     if shared and seen.session.purpose == RATE:
         st.caption(
@@ -161,6 +166,18 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
     }  # fmt: skip
     show.table(table, key="review_table", columns=columns)
     show.provenance(now, "review_error", table, session=seen.session.session_id)
+
+
+def missed(marks: Marks) -> Counter[str]:
+    """Finding to how many films that a reader judged wrong or doubtful it was seen on, by that reader."""
+    seen_on = {
+        (name, image)
+        for of in marks.by_reader.values()
+        for image, mark in of.items()
+        if mark.verdict in ("wrong", "doubtful")
+        for name in mark.findings
+    }
+    return Counter(name for name, _ in sorted(seen_on))
 
 
 def _of_one_patient(now: Frame, seen: Seen) -> int:

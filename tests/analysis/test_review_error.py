@@ -18,7 +18,7 @@ from cxrdash.analysis import review_intervals
 from cxrdash.analysis.agreement_measures import two_readers
 from cxrdash.analysis.review_agreement import note, rated
 from cxrdash.analysis.review_error import error_table
-from cxrdash.analysis.review_marks import Marks, majority
+from cxrdash.analysis.review_marks import PANEL, Marks, majority
 from cxrdash.analysis.review_sample import Question, frozen_sample, states_of
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
@@ -197,6 +197,17 @@ def test_a_panel_takes_the_majority_until_it_settles(index: Index, store: Review
     assert majority({"wrong": 1, "correct": 1}) == "doubtful"
     with pytest.raises(CxrdashError, match="'Zoe' has not judged"):
         analysis.review_error(index, session=made.session_id, reader="Zoe")
+
+
+def test_an_identifier_that_any_reader_saw_counts_for_the_panel() -> None:
+    one = session()
+    marks = Marks(one, (
+        event(1, of=one, image_id="000.png"),
+        event(2, of=one, image_id="001.png", identifier=True),
+        event(1, of=one, reader="Bo", image_id="000.png", identifier=True),
+        event(2, of=one, reader="Bo", image_id="001.png", identifier=True),
+    ))  # fmt: skip
+    assert dict(error_table(marks)[["reader", "identifiers"]].to_numpy()) == {"Ann": 1, "Bo": 2, PANEL: 2}
 
 
 def test_readers_are_finished_when_they_say_so_or_have_judged_all() -> None:

@@ -17,7 +17,7 @@ from cxrdash.reviews.sessions import Item
 from cxrdash.reviews.store import FILE, ReviewStore
 from cxrdash.ui.review_board import LEAST_MS, Sitting, code_of, keep, question, verdict
 from cxrdash.ui.review_readers import Seen
-from cxrdash.ui.review_results import _films, stopping
+from cxrdash.ui.review_results import _films, missed, stopping
 from tests.reviews.invented import event, session
 from tests.ui.test_pages import ROOT, app, headline, shown
 
@@ -298,6 +298,17 @@ def test_a_film_on_which_an_identifier_can_be_read_is_left_out_of_the_figure() -
         ("000.png", "wrong", "wrong, Mass"),
         ("", "correct", "correct, identifier: left out"),
     )
+
+
+def test_which_findings_were_missed_is_counted_by_film() -> None:
+    one = session()
+    marks = Marks(one, (
+        event(1, of=one, image_id="000.png", verdict="wrong", findings=("Mass", "Edema")),
+        event(2, of=one, image_id="001.png", verdict="doubtful", findings=("Mass",)),
+        event(3, of=one, image_id="002.png", verdict="correct", findings=("Hernia",)),
+        event(1, of=one, reader="Bo", image_id="000.png", verdict="wrong", findings=("Mass",)),
+    ))  # fmt: skip
+    assert missed(marks) == {"Mass": 2, "Edema": 1}
 
 
 @pytest.mark.parametrize(
