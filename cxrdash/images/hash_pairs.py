@@ -43,7 +43,7 @@ def close_hashes(hashes: Hashes, *, most: int = MOST_BITS) -> Pairs:
 
     Every pair is compared up to 6,000 hashes. Beyond, hashes are sorted in 128 orders of their bits and
     each is compared with the next few, so that a pair is found where some order has its difference late:
-    among a million hashes of 2,000 pairs 33 to 40 bits apart none or one was missed, of 8,000 nearer ones
+    among a million hashes of 2,000 pairs 33 to 40 bits apart up to two were missed, of 8,000 nearer ones
     none, and the work stays the same however many hashes are alike (tests/benchmarks/duplicates.py).
     """
     if len(hashes) < 2:
