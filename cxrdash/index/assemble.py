@@ -141,6 +141,9 @@ FROM staged_masks AS m JOIN images USING (image_id) ORDER BY image, structure;
 INSERT INTO attributes
 SELECT image, attribute, level FROM staged_attributes JOIN images USING (image_id) ORDER BY attribute, image;
 
+INSERT INTO reports
+SELECT study, section, report FROM staged_reports JOIN studies USING (study_id) ORDER BY study, section;
+
 INSERT INTO readings
 SELECT image, reader, finding, state FROM staged_readings JOIN images USING (image_id)
 ORDER BY image, reader, finding;

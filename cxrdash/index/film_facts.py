@@ -13,6 +13,11 @@ MOST_PRIORS = 60
 HIDDEN = "~"  # begins a link that names a film by its key, so that no identifier stands in the address
 _KEY = re.compile(HIDDEN + "[0-9a-f]{16}")
 
+SECTIONS = ("indication", "comparison", "findings", "impression")
+
+_REPORT = """
+SELECT section, report FROM reports JOIN images USING (study) WHERE image = $image ORDER BY ALL
+"""
 _STUDY = """
 SELECT other.image FROM images AS this JOIN images AS other USING (study)
 WHERE this.image = $image AND other.image <> $image
@@ -79,6 +84,20 @@ def metadata(index: Index, film: DrawnImage) -> tuple[tuple[str, str], ...]:
     if known.get("images_of_patient"):
         rows.append(("Images of the patient", f"{known['images_of_patient']:,.0f}"))
     return tuple(rows)
+
+
+def report_text(index: Index, image: int) -> tuple[tuple[str, str], ...]:
+    """Return (section, text) of the report on the film's study, as radiologists order them; () where there is none."""
+    # An index of before this table was added has none.
+    if not index.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reports'"):
+        return ()
+    rows = index.rows(_REPORT, {"image": image})
+    return tuple(sorted(((str(name), str(text)) for name, text in rows), key=_place_of_section))
+
+
+def _place_of_section(row: tuple[str, str]) -> tuple[int, str]:
+    name = row[0]
+    return (SECTIONS.index(name) if name in SECTIONS else len(SECTIONS), name)
 
 
 def stated_spacing_mm(index: Index, image: int, *, width: int, height: int) -> tuple[float, float] | None:

@@ -33,6 +33,7 @@ CREATE TABLE mask_images (
     image INTEGER, structures INTEGER, quality DOUBLE, cardiothoracic_ratio DOUBLE, lungs_exchanged BOOLEAN,
     far INTEGER, problems INTEGER);
 CREATE TABLE readings (image INTEGER, reader VARCHAR, finding VARCHAR, state VARCHAR);
+CREATE TABLE reports (study INTEGER, section VARCHAR, report VARCHAR);
 CREATE TABLE attributes (image INTEGER, attribute VARCHAR, level VARCHAR);
 CREATE TABLE set_aside (file VARCHAR, line BIGINT, column_name VARCHAR, value VARCHAR, reason VARCHAR, what VARCHAR);
 CREATE TABLE sources (file VARCHAR, sha256 VARCHAR, bytes BIGINT, mtime_ns BIGINT, records BIGINT, indexed BIGINT,
@@ -87,6 +88,7 @@ TABLE_COMMENTS = {
     "duplicate_pairs": "pairs of films that are, or may be, one picture; of blank films none; empty before a scan",
     "duplicate_sample": "how alike films of different patients are: histograms of seeded samples of pairs",
     "attributes": "what one dataset says of its images and others do not: label_method (PadChest)",
+    "reports": "what radiologists wrote of a study, by section, as it stands in the dataset (OpenI)",
     "set_aside": "rows and values that are not in the index, each with its place and reason",
     "sources": "the files read: digest, records read, indexed and set aside",
     "checks": "published counts against the counts of this index",

@@ -41,6 +41,7 @@ CREATE TABLE staged_boxes (image_id VARCHAR, finding VARCHAR, reader VARCHAR,
 CREATE TABLE staged_masks (image_id VARCHAR, structure VARCHAR, width INTEGER, height INTEGER, rle VARCHAR,
     convention VARCHAR, quality DOUBLE);
 CREATE TABLE staged_readings (image_id VARCHAR, reader VARCHAR, finding VARCHAR, state VARCHAR);
+CREATE TABLE staged_reports (study_id VARCHAR, section VARCHAR, report VARCHAR);
 CREATE TABLE staged_attributes (image_id VARCHAR, attribute VARCHAR, level VARCHAR); -- such as who labelled it
 CREATE TABLE staged_set_aside (
     file INTEGER, record BIGINT, column_name VARCHAR, value VARCHAR, reason VARCHAR,

@@ -12,11 +12,12 @@ from cxrdash.sources.base import Claim, Headers, Staged
 from cxrdash.sources.card import load_card
 from cxrdash.sources.folder import shown_path
 from cxrdash.sources.headers import Fields, missing_fields, missing_sentence
-from cxrdash.sources.openi_reports import ROOT_ELEMENT, film_id, headings_of, read_reports
+from cxrdash.sources.openi_reports import ROOT_ELEMENT, SECTIONS, film_id, headings_of, read_reports
 from cxrdash.sources.staging import Intake
 from cxrdash.sources.vocabulary import Vocabulary, add_labels, leave_unassessed
 
 REPORT_FIELDS: Fields = {"uid": ("uid",), "mesh": ("MeSH",), "problems": ("Problems",)}
+TEXT_FIELDS: Fields = {section: (section,) for section in SECTIONS}  # no copy need have them
 FILM_FIELDS: Fields = {"uid": ("uid",), "filename": ("filename",), "projection": ("projection",)}
 UNPACK = "{0} is packed and was not read. Unpack it where it lies (tar -xzf {0}): it becomes a folder ecgen-radiology."
 
@@ -28,6 +29,16 @@ XML_FILMS = """
 INSERT INTO openi_films
 SELECT unnest(range($films)), unnest($studies::VARCHAR[]), unnest($labels::VARCHAR[]), unnest($named::VARCHAR[]),
     unnest($film_ids::VARCHAR[]), unnest($faults::VARCHAR[]), NULL
+"""
+XML_TEXTS = """
+INSERT INTO staged_reports
+SELECT unnest($studies::VARCHAR[]), unnest($sections::VARCHAR[]), unnest($texts::VARCHAR[])
+"""
+TABLE_TEXTS = f"""
+INSERT INTO staged_reports
+SELECT DISTINCT 'CXR' || uid, section, trim(regexp_replace(report, '\\s+', ' ', 'g')) FROM (
+    UNPIVOT openi_reports ON {", ".join(SECTIONS)} INTO NAME section VALUE report)
+WHERE trim(report) <> '' AND record NOT IN (SELECT record FROM staged_set_aside WHERE file = $reports AND what = 'row')
 """
 FILM_IDS = """
 CREATE OR REPLACE TEMP TABLE openi_film_ids AS
@@ -137,7 +148,7 @@ class OpenI:
         return film_id(name) or name
 
     def stage(self, con: duckdb.DuckDBPyConnection, claim: Claim, workspace: Path, *, allow_bad_rows: bool) -> Staged:
-        """Stage the films with their reports' headings; see ``Source.stage``. Report texts stay where they are."""
+        """Stage the films with their reports' headings; see ``Source.stage``."""
         intake = Intake(con, workspace, allow_bad_rows=allow_bad_rows)
         con.execute(FILMS)
         if "xml" in claim.roles:
@@ -200,6 +211,8 @@ def _read_xml(intake: Intake, claim: Claim) -> int:
         "faults": [film.fault or None for film in reports.films],
     }
     intake.con.execute(XML_FILMS, values)
+    studies, sections, texts = ([text[at] for text in reports.texts] for at in range(3))
+    intake.con.execute(XML_TEXTS, {"studies": studies, "sections": sections, "texts": texts})
     if reports.without_film:
         intake.note(f"{reports.without_film:,} reports name no film and are not counted.")
     if "films" in claim.roles:
@@ -219,12 +232,14 @@ def _read_tables(intake: Intake, claim: Claim) -> int:
     path, labels = _one(claim.roles["films"], "films"), _one(claim.roles["reports"], "reports")
     file = intake.read(path, name="openi_table", fields=FILM_FIELDS, recognised_as="OpenI films")
     reports = intake.read(
-        labels, name="openi_reports", fields=REPORT_FIELDS, recognised_as="OpenI reports", counts_images=False
-    )
+        labels, name="openi_reports", fields={**REPORT_FIELDS, **TEXT_FIELDS}, recognised_as="OpenI reports",
+        counts_images=False,
+    )  # fmt: skip
     _identify_films(intake)
     intake.con.execute(REPORT_FAULTS)
     intake.set_aside_rows(reports, "openi_report_faults")
     intake.con.execute(TABLE_FILMS, {"reports": reports})
+    intake.con.execute(TABLE_TEXTS, {"reports": reports})
     if without := intake.count(NO_FILM):
         intake.note(f"{without:,} reports name no film and are not counted.")
     return file

@@ -1,4 +1,4 @@
-"""What an OpenI report says beside its text: its number, its curated headings and its films."""
+"""What an OpenI report says: its number, its curated headings, its films and its text."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ REPORT_ID = re.compile(r"CXR\d+")
 FILM = re.compile(r"(?:CXR)?(\d+)_(?:\1_)?(IM-[0-9A-Za-z-]+)(?:\.dcm)?(?:\.(?:png|jpe?g|dcm))?", re.I)
 NOT_INDEXED = "no indexing"
 SHOWN_REPORTS = 20
+SECTIONS = ("comparison", "indication", "findings", "impression")
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Film:
 
 @dataclass(frozen=True)
 class Reports:
-    """All reports of a folder: their films in order, the account of them, and reports without a film."""
+    """All reports of a folder: their films in order, the account of them, and reports without a film.
+
+    ``texts`` are (study, section, text), of reports with a film only.
+    """
 
     films: tuple[Film, ...]
+    texts: tuple[tuple[str, str, str], ...]
     file: ReadFile
     without_film: int
 
@@ -61,12 +66,13 @@ def headings_of(text: str) -> list[tuple[str, list[str]]]:
 
 
 def read_reports(paths: Sequence[Path], workspace: Path, *, allow_bad_rows: bool) -> Reports:
-    """Read XML reports in the order of their paths; their texts are left where they are.
+    """Read XML reports in the order of their paths.
 
     Raises CxrdashError naming the first damaged reports; with ``allow_bad_rows`` each of them becomes a
     film with a fault instead.
     """
     films: list[Film] = []
+    texts: list[tuple[str, str, str]] = []
     faults: list[CxrdashError] = []
     without_film = 0
     digest = hashlib.sha256()
@@ -80,10 +86,21 @@ def read_reports(paths: Sequence[Path], workspace: Path, *, allow_bad_rows: bool
             continue
         digest.update(hashlib.sha256(body).digest())
         films.extend(named)
+        if named:
+            texts.extend((named[0].study_id, section, text) for section, text in _sections(root))
         without_film += not named
     if faults and not allow_bad_rows:
         raise _refusal(faults)
-    return Reports(tuple(films), _account(paths, digest.hexdigest(), len(films), workspace), without_film)
+    return Reports(tuple(films), tuple(texts), _account(paths, digest.hexdigest(), len(films), workspace), without_film)
+
+
+def _sections(root: Element) -> list[tuple[str, str]]:
+    """The sections that are not empty, in their own order."""
+    found = [
+        ((part.get("Label") or "").strip().lower(), " ".join("".join(part.itertext()).split()))
+        for part in root.findall("MedlineCitation//AbstractText")
+    ]
+    return [(section, text) for section, text in found if section in SECTIONS and text]
 
 
 def _films(path: Path, root: Element) -> list[Film]:

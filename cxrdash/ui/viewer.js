@@ -31,7 +31,7 @@ class Room {
     });
     this.opacity = Number(find(".opacity").value) / 100;
     for (const name of ["place", "presets", "said", "strip", "patient", "toast"]) this[`${name}Box`] = find(`.${name}`);
-    for (const name of ["labels", "legend", "details"]) this[`${name}Box`] = find(`.side .${name}`);
+    for (const name of ["labels", "legend", "report", "details"]) this[`${name}Box`] = find(`.side .${name}`);
     this.helpBox = find(".room > .help");
     this.buildPresets();
     this.buildHelp();
@@ -327,12 +327,14 @@ class Room {
     press("details", this.details);
     this.labelsBox.hidden = !this.labels;
     this.detailsBox.hidden = !this.details || this.mode !== "one";
+    this.reportBox.hidden = this.detailsBox.hidden || !this.labels;
     this.legendBox.hidden = this.mode !== "one" && !this.masks;
   }
 
   writeFacts(facts) {
     this.writeLabels(facts?.labels);
     this.writeLegend(facts);
+    this.writeReport(facts?.report);
     this.writeDetails(facts?.metadata);
     this.writeStrip(facts);
   }
@@ -375,6 +377,15 @@ class Room {
       row.append(swatch, node("span", "", one.name + times + who + quality));
       this.legendBox.append(row);
       for (const problem of new Set(one.problems.filter(Boolean))) this.legendBox.append(node("div", "problem", problem));
+    }
+  }
+
+  writeReport(sections) {
+    this.reportBox.replaceChildren();
+    for (const [name, text] of sections || []) {
+      const section = node("p", "", text);
+      section.prepend(node("b", "", `${name} `));
+      this.reportBox.append(section);
     }
   }
 

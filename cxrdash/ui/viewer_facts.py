@@ -1,4 +1,4 @@
-"""What the viewer says beside a film: labels, metadata, its study, the patient's timeline, boxes and masks."""
+"""What the viewer says beside a film: labels, metadata, report, its study, the patient's timeline, boxes and masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cxrdash.charts.theme import SERIES_COLOURS_DARK
 from cxrdash.errors import CxrdashError
 from cxrdash.index.draw import DrawnImage, film_path
-from cxrdash.index.film_facts import film_link, metadata, study_mates, timeline
+from cxrdash.index.film_facts import film_link, metadata, report_text, study_mates, timeline
 from cxrdash.index.overlays import Overlay, overlays_of
 from cxrdash.index.store import Index
 from cxrdash.labels.states import State
@@ -53,6 +53,7 @@ def facts(index: Index, film: DrawnImage, *, hidden: bool) -> dict[str, Any]:
     return {
         "metadata": [*((name, text) for name, text in names if text), *metadata(index, film)],
         "labels": _labels(index, film),
+        "report": [] if hidden else [(name.capitalize(), text) for name, text in report_text(index, film.image)],
         "mates": [entry(index, mate, hidden=hidden) for mate in study_mates(index, film.image)],
         "timeline": {
             "films": [entry(index, other, hidden=hidden) for other in around.films],

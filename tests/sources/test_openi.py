@@ -18,15 +18,17 @@ import cxrdash.analysis  # noqa: F401 - registers the statistics
 from cxrdash.analysis.registry import STATISTICS, compute
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.film_facts import report_text
+from cxrdash.index.store import Index
 from cxrdash.sources.base import STAGING_TABLES, Claim
 from cxrdash.sources.folder import take_inventory
 from cxrdash.sources.headers import column_positions
-from cxrdash.sources.openi import FILM_FIELDS, REPORT_FIELDS, SOURCE
+from cxrdash.sources.openi import FILM_FIELDS, REPORT_FIELDS, SOURCE, TEXT_FIELDS
 from cxrdash.sources.openi_reports import film_id, headings_of
 from cxrdash.sources.registry import recognise
 from cxrdash.sources.tablefile import peek_header
 from cxrdash.sources.xmlfile import peek_root, read_xml
-from tests.datasets import build, cache_of, indexed
+from tests.datasets import build, indexed
 
 Stage = Callable[..., Any]
 INVENTED = Path(__file__).resolve().parents[1] / "data" / "openi"
@@ -380,12 +382,41 @@ def test_films_listed_twice_are_judged_by_the_index(tmp_path: Path) -> None:
     assert {row["line"] for row in audit.set_aside} == {None}
 
 
-def test_no_word_of_a_report_reaches_the_index(folder: Path) -> None:
-    assert "invented XXXX" in (folder / XML / "1.xml").read_text()
-    index = indexed(folder, "openi")
-    for (table,) in index.rows("SELECT table_name FROM duckdb_tables()"):
+TEXTS = "SELECT study_id, section, report FROM reports JOIN studies USING (study) ORDER BY ALL"
+
+
+def test_the_text_of_a_report_is_kept_by_section_and_stands_in_its_own_table_only(only_xml: Path) -> None:
+    index = indexed(only_xml, "openi")
+    assert index.rows(TEXTS)[:2] == [
+        ("CXR1", "findings", "The XXXX are invented."),
+        ("CXR1", "indication", "invented XXXX"),
+    ]
+    assert {study for study, _, _ in index.rows(TEXTS)} <= set(openi_studies(index))
+    for (table,) in index.rows("SELECT table_name FROM duckdb_tables() WHERE table_name <> 'reports'"):
         assert index.rows(f"SELECT count(*) FROM {table} AS t WHERE contains(t::VARCHAR, 'XXXX')") == [(0,)], table
-    assert not list(cache_of(folder).root.rglob("*.xml"))
+    film = index.rows("SELECT image FROM images WHERE image_id = '1_IM-0001-4001'")[0][0]
+    assert report_text(index, film) == (("indication", "invented XXXX"), ("findings", "The XXXX are invented."))
+
+
+def openi_studies(index: Index) -> list[str]:
+    return [study for (study,) in index.rows("SELECT study_id FROM studies")]
+
+
+def test_kaggles_tables_hold_the_same_texts(only_kaggle: Path) -> None:
+    assert indexed(only_kaggle, "openi").rows(TEXTS) == [
+        ("CXR1", "findings", "The XXXX are invented."),
+        ("CXR1", "indication", "invented XXXX"),
+        ("CXR2", "findings", "Two lines."),
+    ]
+
+
+def test_a_report_is_text_and_never_more(tmp_path: Path) -> None:
+    hostile = "<b>x</b> '); DROP TABLE images; -- =cmd()"
+    folder = write_tables(tmp_path / "openi", [], [["7", "7_IM-0001-1001.dcm.png", "Frontal"]])
+    with (folder / REPORTS).open("w", newline="") as file:
+        rows = [["uid", "MeSH", "Problems", "impression"], ["7", "normal", "normal", hostile]]
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    assert indexed(folder, "openi").rows(TEXTS) == [("CXR7", "impression", hostile)]
 
 
 # --- damaged bytes ---
@@ -397,7 +428,7 @@ STRUCTURE = b'",\n\r\0'
 def as_read(path: Path, damage: int) -> tuple[Any, ...]:
     """All that staging can see of a header; a byte that divides cells is always a case of its own."""
     header = peek_header(path)
-    fields = tuple(column_positions(header, {**REPORT_FIELDS, **FILM_FIELDS}).items())
+    fields = tuple(column_positions(header, {**REPORT_FIELDS, **TEXT_FIELDS, **FILM_FIELDS}).items())
     return (fields, len(header), damage if damage in STRUCTURE else damage > 127)
 
 

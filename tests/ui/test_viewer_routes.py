@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cxrdash.config import Cache
-from cxrdash.index.draw import image_number
+from cxrdash.index.draw import films, image_number
 from cxrdash.index.store import Index, open_index
-from cxrdash.ui import routes
+from cxrdash.ui import routes, viewer_facts
+from tests.datasets import indexed
 from tests.ui.films import BROKEN, make_cache, pixels
 
 FRONTAL = "train/patient{:05d}/study1/view1_frontal.jpg"
@@ -121,3 +124,13 @@ def test_facts_tell_labels_study_and_patient(index: Index) -> None:
 def test_hidden_facts_hold_no_identifier_anywhere(index: Index) -> None:
     body = json.dumps(facts(index, number(index, 1), hidden=True))
     assert "patient00001" not in body and "study1" not in body
+
+
+def test_the_report_stands_beside_the_film_but_not_where_names_are_hidden(tmp_path: Path) -> None:
+    invented = Path(__file__).resolve().parents[1] / "data" / "openi"
+    openi = indexed(Path(shutil.copytree(invented, tmp_path / "openi")), "openi")
+    image = int(openi.rows("SELECT image FROM images WHERE image_id = '1_IM-0001-4001'")[0][0])
+    (film,) = films(openi, [image])
+    told = [["Indication", "invented XXXX"], ["Findings", "The XXXX are invented."]]
+    assert json.loads(json.dumps(viewer_facts.facts(openi, film, hidden=False)["report"])) == told
+    assert viewer_facts.facts(openi, film, hidden=True)["report"] == []
