@@ -16,7 +16,7 @@ from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import open_index
-from tests.benchmarks import large, made_data, sessions
+from tests.benchmarks import large, made_data, marks, sessions
 from tests.ui.watching import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,3 +85,11 @@ def test_a_session_sees_a_page_to_its_end_and_counts_its_charts(tmp_path: Path) 
         assert sessions.server_seconds(server) > 0
     finally:
         server.stop()
+
+
+def test_marks_that_are_timed_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "SETTLED", 0)
+    cache, review = marks.prepare(tmp_path)
+    time, server_time, kept = marks.compare(cache, review, tmp_path, 3)
+    assert time.goal == "G8" and server_time.met is None
+    assert kept.met and kept.measured == f"{marks.WARM + 3} of {marks.WARM + 3}"
