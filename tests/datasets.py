@@ -332,8 +332,19 @@ def real_nih(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     _built_once.cache_clear()
 
 
+def sample_key(text: str) -> int:
+    """The number of a text that orders random samples, one text at a time and in numbers of any size."""
+    content = text.encode()
+    mixed = len(content)
+    for at in range(0, len(content), 8):
+        mixed ^= int.from_bytes(content[at : at + 8], "little")
+        for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+            mixed = (mixed ^ mixed >> 33) * factor % 2**64
+        mixed ^= mixed >> 33
+    return mixed >> 16
+
+
 def residue(image_id: str, seed: int, purpose: bytes = b"") -> int:
-    """The place of an image in a random order: its MD5 (lower 64 bits) modulo a number made of seed and purpose."""
+    """The place of an image in a random order: its sample key modulo a number made of seed and purpose."""
     made = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8, person=purpose).digest(), "big")
-    key = int.from_bytes(hashlib.md5(image_id.encode()).digest()[8:], "little")
-    return key % ((2**40 + made % 2**40) | 1)
+    return sample_key(image_id) % ((2**32 + made % 2**32) | 1)

@@ -57,9 +57,7 @@ SELECT md5_number_lower(lower(name))::UBIGINT AS name FROM names GROUP BY ALL HA
 """
 
 
-@statistic(
-    "Films that datasets share", method="known overlaps; ids and names of films compared by 64-bit digests", sql=""
-)
+@statistic("Films that datasets share", method="known overlaps; ids and names of films compared by digests", sql="")
 def known_overlaps(index: Index, cohort: Cohort | None = None, *, others: Others = ()) -> pd.DataFrame:
     """One row per pair of datasets: what is published about films they share, and what their ids say.
 

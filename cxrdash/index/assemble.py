@@ -14,6 +14,7 @@ import numpy as np
 from cxrdash.errors import CxrdashError
 from cxrdash.index import schema
 from cxrdash.index.mask_tables import write_mask_measures
+from cxrdash.index.sample_keys import sample_keys
 from cxrdash.index.selection import LEVELS
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import SPELLINGS, State
@@ -43,10 +44,11 @@ FROM staged_images JOIN duplicated USING (image_id)
 WHERE versions > 1 OR (file, record) <> first;
 
 CREATE TEMP TABLE kept AS
-SELECT * EXCLUDE (versions, first) FROM staged_images LEFT JOIN duplicated USING (image_id)
+SELECT * EXCLUDE (versions, first), staged_images.rowid AS kept_row
+FROM staged_images LEFT JOIN duplicated USING (image_id)
 WHERE versions IS NULL OR (versions = 1 AND (file, record) = first);
 """
-ALL_KEPT = "CREATE TEMP VIEW kept AS SELECT * FROM staged_images"
+ALL_KEPT = "CREATE TEMP VIEW kept AS SELECT *, rowid AS kept_row FROM staged_images"
 
 TEXTS = """
 CREATE TEMP TABLE texts AS
@@ -72,24 +74,28 @@ CREATE TEMP TABLE study_keys AS
 SELECT study_id, (row_number() OVER (ORDER BY patient_id NULLS LAST, place NULLS LAST, study_id) - 1)::INTEGER AS study
 FROM (SELECT study_id, min(patient_id) AS patient_id, min(order_in_patient) AS place
       FROM kept WHERE study_id IS NOT NULL GROUP BY study_id);
-
+"""
+# Numbering the rows while they are sorted would be left to one processor; a table numbers its own.
+SORTED = """
 CREATE TEMP TABLE sorted AS
-SELECT image_id, study_id, patient_id, md5_number_lower(image_id)::UBIGINT AS sample_key,
+SELECT image_id, study_id, patient_id, sample_key,
        coalesce(view, 'UNKNOWN') AS view, view_raw, coalesce(sex, 'unknown') AS sex, age_years, age_flag,
        coalesce(split, 'not stated') AS split, order_in_patient, width, height, spacing_x_mm, spacing_y_mm,
-       pattern, study, patient, found.rowid AS found_row
-FROM kept
-LEFT JOIN pattern_of ON kept.labels IS NOT DISTINCT FROM pattern_of.labels
+       pattern, study, patient, found.root IS NOT NULL AS on_disk
+FROM kept AS images
+LEFT JOIN pattern_of ON images.labels IS NOT DISTINCT FROM pattern_of.labels
 LEFT JOIN patient_keys USING (patient_id)
 LEFT JOIN study_keys USING (study_id)
-LEFT JOIN found ON kept.file_key = found.file_key
-ORDER BY patient NULLS LAST, study NULLS LAST, order_in_patient NULLS LAST, image_id;
+LEFT JOIN found ON images.file_key = found.file_key
+LEFT JOIN image_keys USING (kept_row)
+ORDER BY patient NULLS LAST, study NULLS LAST, order_in_patient NULLS LAST, image_id
 """
 IMAGES = """
-INSERT INTO images SELECT rowid::INTEGER, * REPLACE (found_row IS NOT NULL AS found_row) FROM sorted;
+INSERT INTO images SELECT rowid::INTEGER, * FROM sorted;
 
 INSERT INTO paths
-SELECT sorted.rowid::INTEGER, root, path FROM sorted JOIN found ON found_row = found.rowid ORDER BY sorted.rowid;
+SELECT image, root, path FROM images JOIN kept USING (image_id) JOIN found USING (file_key)
+WHERE on_disk ORDER BY image;
 """
 
 # Everything is grouped by numbers; texts come in by one join afterwards.
@@ -108,8 +114,9 @@ visits AS (
 lists AS (
     SELECT bits, list(split ORDER BY split) AS splits FROM (SELECT DISTINCT bits FROM grouped)
     JOIN parts ON bits & bit > 0 GROUP BY bits)
-SELECT patient, patient_id, md5_number_lower(patient_id)::UBIGINT, images, coalesce(studies, 0), splits
-FROM patient_keys JOIN grouped USING (patient) JOIN lists USING (bits) LEFT JOIN visits USING (patient)
+SELECT patient, patient_id, sample_key, images, coalesce(studies, 0), splits
+FROM patient_keys JOIN keys_of_patients USING (patient) JOIN grouped USING (patient) JOIN lists USING (bits)
+LEFT JOIN visits USING (patient)
 ORDER BY patient;
 
 INSERT INTO studies
@@ -211,6 +218,9 @@ def assemble(con: duckdb.DuckDBPyConnection, source: Source, staged: Staged) -> 
     con.execute(WITHOUT_DUPLICATES if doubled else ALL_KEPT)
     _write_patterns(con, staged.findings)
     con.execute(KEYS)
+    _write_sample_keys(con, "image_keys", "SELECT kept_row, image_id FROM kept")
+    _write_sample_keys(con, "keys_of_patients", "SELECT patient, patient_id FROM patient_keys")
+    con.execute(SORTED)
     with one_commit(con):
         con.execute(IMAGES)
         con.execute(TOTALS)
@@ -228,6 +238,14 @@ def one_commit(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     con.execute("BEGIN")
     yield
     con.execute("COMMIT")
+
+
+def _write_sample_keys(con: duckdb.DuckDBPyConnection, table: str, identifiers: str) -> None:
+    """Make a table of sample keys from a selection of (number, identifier)."""
+    found = con.sql(identifiers).to_arrow_table()
+    (number, identifier) = found.column_names
+    con.execute(f"CREATE TEMP TABLE {table} ({number} BIGINT, sample_key UBIGINT)")
+    _insert_columns(con, table, {number: found[number], "sample_key": sample_keys(found[identifier])})
 
 
 def _write_findings(con: duckdb.DuckDBPyConnection, source: Source, findings: list[Finding]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TABLES = """
 CREATE TABLE images (
@@ -117,7 +117,7 @@ COLUMN_COMMENTS = {
         "image_id": "the dataset's own image identifier",
         "study_id": "the dataset's own study identifier; NULL where it has none",
         "patient_id": "the dataset's own patient identifier; NULL where it has none",
-        "sample_key": "64 bits of the MD5 of image_id: the same on every machine, orders random samples",
+        "sample_key": "48 bits made of image_id alone: the same on every machine, orders random samples",
         "view": "PA, AP, AP_SUPINE, FRONTAL_UNKNOWN, LATERAL, LATERAL_DECUBITUS, OBLIQUE, OTHER or UNKNOWN",
         "view_raw": "the view as the dataset spells it",
         "sex": "F, M, other or unknown",

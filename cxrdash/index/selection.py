@@ -271,15 +271,15 @@ PICK = b"pick"  # the order in which a cohort takes one image of each patient
 
 
 def modulus(seed: int, purpose: bytes = b"") -> int:
-    """Return the odd 41-bit modulus whose residues order a sample drawn with ``seed``.
+    """Return the odd 33-bit modulus whose residues order a sample drawn with ``seed``.
 
-    sample_key is a uniform 64-bit hash, so its residues are uniform and, for different odd moduli,
-    unrelated; one remainder per image is cheaper than hashing again and the same on any machine. Two
-    orders of the same seed need a ``purpose`` each: drawn by the order by which they were picked, images
-    of patients with many images would come first.
+    sample_key is a uniform 48-bit hash, so its residues are uniform and, for different odd moduli,
+    unrelated (the keys go 2^15 times round); one remainder per image is cheaper than hashing again
+    and the same on any machine. Two orders of the same seed need a ``purpose`` each: drawn by the order
+    by which they were picked, images of patients with many images would come first.
     """
     digest = hashlib.blake2b(str(int(seed)).encode(), digest_size=8, person=purpose).digest()
-    return int.from_bytes(digest, "big") % 2**40 + 2**40 | 1
+    return int.from_bytes(digest, "big") % 2**32 + 2**32 | 1
 
 
 def _matching(expression: Expression, states: np.ndarray, column: dict[str, int]) -> np.ndarray:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from cxrdash.errors import CxrdashError, shown
@@ -58,7 +59,7 @@ class Session:
     created_by: str = ""
     created_at: str = ""
 
-    @property
+    @cached_property  # it is asked for once per image, and made of all of them
     def session_id(self) -> str:
         """Twelve characters that depend on the question and the sample alone, so that both are the same anywhere."""
         told = {name: value for name, value in self.as_dict().items() if name not in NOT_OF_THE_SAMPLE}

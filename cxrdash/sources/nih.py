@@ -38,14 +38,15 @@ ENOUGH_ROWS = 1000
 
 # Ages come as 57, 057Y, 058M (months), 003W and 012D; values outside their range become NULL here.
 TYPED = r"""
-CREATE OR REPLACE TEMP TABLE nih_typed AS
+CREATE OR REPLACE TEMP VIEW nih_typed AS
 WITH stated AS (
     SELECT *,
-        CASE WHEN regexp_full_match(patient, '[0-9]+') THEN coalesce(nullif(ltrim(patient, '0'), ''), '0')
-             ELSE patient END AS patient_id,
-        try_cast(regexp_extract(age, '^ *(-?[0-9]+(\.[0-9]+)?) *[YMWDymwd]? *$', 1) AS DOUBLE)
-            / CASE upper(right(trim(age), 1))
-              WHEN 'M' THEN 12 WHEN 'W' THEN 52.1775 WHEN 'D' THEN 365.25 ELSE 1 END AS stated_years,
+        CASE WHEN starts_with(patient, '0') AND regexp_full_match(patient, '[0-9]+')
+             THEN coalesce(nullif(ltrim(patient, '0'), ''), '0') ELSE patient END AS patient_id,
+        CASE WHEN try_cast(age AS UTINYINT)::VARCHAR = age THEN try_cast(age AS UTINYINT)
+             ELSE try_cast(regexp_extract(age, '^ *(-?[0-9]+(\.[0-9]+)?) *[YMWDymwd]? *$', 1) AS DOUBLE)
+                / CASE upper(right(trim(age), 1))
+                  WHEN 'M' THEN 12 WHEN 'W' THEN 52.1775 WHEN 'D' THEN 365.25 ELSE 1 END END AS stated_years,
         try_cast(followup AS INTEGER) AS place,
         try_cast(try_cast(width AS DOUBLE) AS INTEGER) AS columns,
         try_cast(try_cast(height AS DOUBLE) AS INTEGER) AS rows,
@@ -130,8 +131,7 @@ FROM positive, (SELECT DISTINCT finding FROM nih_spellings)
 WHERE labels IN (SELECT labels FROM staged_images)
 """
 OTHER_PATIENT = """
-SELECT count(*) FROM staged_images
-WHERE patient_id <> coalesce(nullif(ltrim(left(image_id, 8), '0'), ''), '0')
+SELECT count(*) FROM staged_images WHERE lpad(patient_id, 8, '0') <> left(image_id, 8) OR length(patient_id) > 8
 """
 NO_FINDING_AND_MORE = (
     "SELECT count(*) FROM staged_images WHERE contains(labels, 'No Finding') AND contains(labels, '|')"

@@ -74,7 +74,8 @@ def tally(blocks: Iterable[bytes]) -> Tally:
     for block in blocks:
         if not counter.bytes:
             encoding = BYTE_MARKS.get(block[:2], encoding)
-        if encoding == "utf-8":
+        # Plain ASCII, most of all tables, is told ten times faster than it is decoded.
+        if encoding == "utf-8" and (decoder.getstate()[0] or not block.isascii()):
             try:
                 decoder.decode(block)
             except UnicodeDecodeError:

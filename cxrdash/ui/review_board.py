@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Sitting:
     reader: str
     store: ReviewStore
 
-    @property
+    @cached_property
     def order(self) -> tuple[Item, ...]:
         return reader_order(self.session, self.reader)
 

@@ -16,7 +16,7 @@ from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import open_index
-from tests.benchmarks import large, made_data, sessions
+from tests.benchmarks import large, made_data, marks, sessions
 from tests.ui.watching import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,3 +94,11 @@ def test_near_duplicates_are_planted_and_all_found() -> None:
     counts = re.findall(r"^G12 .*: planted, .* bits +(\d+) of (\d+) ", ran.stdout, re.MULTILINE)
     assert len(counts) == 15 and all(found == planted for found, planted in counts)
     assert sum(int(planted) for _, planted in counts) == 3 * 500
+
+
+def test_marks_that_are_timed_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "SETTLED", 0)
+    cache, review = marks.prepare(tmp_path)
+    time, server_time, kept = marks.compare(cache, review, tmp_path, 3)
+    assert time.goal == "G8" and server_time.met is None
+    assert kept.met and kept.measured == f"{marks.WARM + 3} of {marks.WARM + 3}"

@@ -166,3 +166,9 @@ def test_every_image_is_equally_likely_to_come_first() -> None:
     made = session(10, planned=10)
     first = [made.image_ids.index(reader_order(made, f"reader {at}")[0].image_id) for at in range(2000)]
     assert all(140 <= first.count(at) <= 260 for at in range(10))
+
+
+def test_the_name_of_a_session_is_made_once() -> None:
+    """It is made of all images and asked for once per image: made anew each time, a mark took seconds."""
+    one = session()
+    assert one.session_id is one.session_id

@@ -75,10 +75,10 @@ class Tab:
 
 
 class Server:
-    """The app as a user starts it, on a port of its own."""
+    """The app as a user starts it, on a port of its own; another ``script`` is served alike."""
 
-    def __init__(self, cache: Cache) -> None:
-        self.cache = cache
+    def __init__(self, cache: Cache, script: Path = ROOT / "app.py") -> None:
+        self.cache, self.script = cache, script
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -88,7 +88,7 @@ class Server:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            [sys.executable, "-m", "streamlit", "run", str(self.script), "--server.port", str(port)],
             cwd=ROOT,
             env={**os.environ, "CXRDASH_CACHE": str(self.cache.root)},
             stdout=subprocess.DEVNULL,
