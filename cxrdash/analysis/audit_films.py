@@ -74,7 +74,7 @@ def _suspects(asked: Asked) -> Iterator[Row]:
         more = row.low > max(expected, limit if row.check not in UNUSABLE else 0.0)
         severity: Severity = "caution" if row.images and more else "pass"
         yield Row(f"films.{row.check}", severity, f"{row.title}: {row.images:,} of {row.of:,} films suspected "
-                  f"({row.rate:.1%}); {expected:.1%} of sound films are.", "image_quality", float(row.rate),
+                  f"({row.rate:.1%}); of sound films {expected:.1%} would be.", "image_quality", float(row.rate),
                   max(expected, limit), f"{row.of:,} films", row.source)  # fmt: skip
 
 

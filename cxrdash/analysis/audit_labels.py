@@ -12,6 +12,7 @@ from cxrdash.analysis.second_opinion import second_opinion
 from cxrdash.analysis.shortcut import shortcut_probe
 from cxrdash.analysis.simpson import simpson
 from cxrdash.analysis.strata import strata, stratum_words
+from cxrdash.index.selection import counted
 
 MINED = ("mined", "extracted", "nlp", "labeler", "labeller", "automat", "report")
 
@@ -62,8 +63,8 @@ def contradicting(asked: Asked) -> Iterator[Row]:
                   f"({row.share:.1%}).", "label_logic", float(row.share), limit, source="METHODS 4.4",
                   finding=row.finding)  # fmt: skip
     if broken.empty:
-        yield Row("labels.contradictions", "pass", f"None of {len(rules)} rules of hierarchy and No Finding is broken.",
-                  "label_logic", 0, limit, source="METHODS 4.4")  # fmt: skip
+        yield Row("labels.contradictions", "pass", "No rule of hierarchy and No Finding is broken; "
+                  f"{counted(len(rules), 'rule')} checked.", "label_logic", 0, limit, source="METHODS 4.4")  # fmt: skip
 
 
 def second_readers(asked: Asked) -> Iterator[Row]:
@@ -138,7 +139,8 @@ def turned(asked: Asked) -> Iterator[Row]:
                   f"{row.difference:+.1%} turns round within every {row.third}.", "strata", float(row.difference), 0,
                   source="METHODS 4.8", finding=row.finding)  # fmt: skip
     if found.empty and len(table):
-        yield Row("strata.turned", "pass", f"None of {len(table):,} associations turns round within strata.", "strata")
+        yield Row("strata.turned", "pass", "No association turns round within strata; "
+                  f"{counted(len(table), 'association')} checked.", "strata")  # fmt: skip
 
 
 def shortcut(asked: Asked) -> Iterator[Row]:

@@ -114,7 +114,7 @@ def test_sentences_that_tell_of_a_few(said: str) -> None:
     [
         "7.2% of patients (2,225) have more than 10 images and hold 45.0% of the images.",
         "All 2 published counts agree.",
-        "None of 9 rules of hierarchy and No Finding is broken.",
+        "No rule of hierarchy and No Finding is broken; 9 rules checked.",
         "Edema: 88.0% AP views among 2,303 positive images, 39.0% among the others.",
         "Hernia is guessed from view and age alone (area under the curve 0.79, 0.74–0.83).",
         "Every image has its patient.",
