@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxrdash.analysis import review_intervals as found
+from cxrdash.analysis.intervals import ClusterSums, clustered
 from cxrdash.analysis.registry import statistic
 from cxrdash.analysis.review_intervals import Stratum
-from cxrdash.analysis.review_marks import PANEL, Marks, attributes, marks_of
+from cxrdash.analysis.review_marks import PANEL, Marks, attributes, marks_of, patients_of
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import Index
@@ -37,16 +38,21 @@ def review_error(index: Index, cohort: Cohort | None = None, *, session: str = "
     judged, anytime-valid else. Stratified samples are weighted. ``of`` is the frame in ``unit``; unknown
     (-1) where the cohort takes only part of it. ``skipped`` images were passed over. ``score`` is the error
     component of the star rating. Suspects have counts and no rate. ``session`` and ``reader`` keep one.
+
+    ``low`` and ``high`` hold for the frame the images were drawn from. Where several judged images are of
+    one patient, ``clustered_low`` and ``clustered_high`` hold for other patients too (METHODS 5.1, 2.2);
+    NaN where each patient has one image, and where the plan is stratified or not reached.
     """
-    rows = [row for marks in marks_of(index, cohort, session=session) for row in error_rows(marks, reader)]
+    found = marks_of(index, cohort, session=session)
+    rows = [row for marks in found for row in error_rows(marks, reader, patients_of(index, marks))]
     if cohort is not None and not cohort.everything:
         rows = [row for row in rows if row["judged"]]
     return typed(rows, _COLUMNS)
 
 
-def error_table(marks: Marks) -> pd.DataFrame:
-    """Return the rows of ``review_error`` for one review."""
-    return typed(error_rows(marks), _COLUMNS)
+def error_table(marks: Marks, patients: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return the rows of ``review_error`` for one review; ``patients`` by image, see ``patients_of``."""
+    return typed(error_rows(marks, patients=patients), _COLUMNS)
 
 
 def typed(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
@@ -56,7 +62,7 @@ def typed(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.D
     return pd.DataFrame(list(rows), columns=list(columns)).astype(dict(columns))
 
 
-def error_rows(marks: Marks, reader: str = "") -> Iterable[dict[str, Any]]:
+def error_rows(marks: Marks, reader: str = "", patients: Mapping[str, str] | None = None) -> Iterable[dict[str, Any]]:
     """Yield the rows of ``review_error`` for one review, or for one of its readers."""
     said = dict(marks.verdicts)
     if len(said) > 1:
@@ -67,10 +73,10 @@ def error_rows(marks: Marks, reader: str = "") -> Iterable[dict[str, Any]]:
         raise CxrdashError(f"'{shown(reader)}' has not judged in this session.", f"Readers: {', '.join(said)}.")
     for name, verdicts in said.items():
         if not reader or name == reader:
-            yield error_row(marks, name, verdicts)
+            yield error_row(marks, name, verdicts, patients or {})
 
 
-def error_row(marks: Marks, reader: str, verdicts: Mapping[str, str]) -> dict[str, Any]:
+def error_row(marks: Marks, reader: str, verdicts: Mapping[str, str], patients: Mapping[str, str]) -> dict[str, Any]:
     """Return the row of ``review_error`` for verdicts by image."""
     session, tally = marks.session, Counter(verdicts.values())
     readers = marks.by_reader if reader == PANEL else [reader]
@@ -90,7 +96,23 @@ def error_row(marks: Marks, reader: str, verdicts: Mapping[str, str]) -> dict[st
         values = _interval(marks, verdicts, counted) if rated else (*nothing, "none: not a random sample")
         names = ("rate", "low", "high", "anytime_low", "anytime_high", "method")
         row |= {f"{name}{suffix}": value for name, value in zip(names, values, strict=True)}
+        ends = _clustered(marks, verdicts, counted, patients) if rated else nothing[:2]
+        row |= {f"clustered_low{suffix}": ends[0], f"clustered_high{suffix}": ends[1]}
     return row
+
+
+def _clustered(
+    marks: Marks, verdicts: Mapping[str, str], counted: tuple[str, ...], patients: Mapping[str, str]
+) -> tuple[float, float]:
+    """The interval that allows for films of one patient sharing their error; NaN where there are none."""
+    of = [patients[image] for image in verdicts if image in patients]
+    several = len(set(of)) < len(of) == len(verdicts)
+    if not several or marks.session.strata or not _complete(marks, verdicts):
+        return float("nan"), float("nan")
+    units, wrong = Counter(of), Counter(patients[image] for image, said in verdicts.items() if said in counted)
+    sums = ClusterSums.of_patients(list(units.values()), [wrong[patient] for patient in units])
+    made = clustered(sums)
+    return float(made.low), float(made.high)
 
 
 def _frame(marks: Marks) -> int | None:
@@ -142,7 +164,7 @@ _COLUMNS = {
     "judged": "int64", **dict.fromkeys(VERDICTS, "int64"), "identifiers": "int64", "skipped": "int64", "of": "int64",
     "unit": "str", "complete": "bool", "score": "int64", "score_because": "str",
     **{f"{name}{suffix}": "float64" for suffix in COUNTINGS
-       for name in ("rate", "low", "high", "anytime_low", "anytime_high")},
+       for name in ("rate", "low", "high", "anytime_low", "anytime_high", "clustered_low", "clustered_high")},
     **{f"method{suffix}": "str" for suffix in COUNTINGS},
 }  # fmt: skip
 

@@ -136,6 +136,16 @@ def attributes(index: Index, images: Iterable[str]) -> dict[str, dict[str, str]]
     return {name: {row[0]: str(row[at + 1]) for row in rows} for at, name in enumerate(names)}
 
 
+def patients_of(index: Index, marks: Marks) -> dict[str, str]:
+    """Return the patient of each judged image; images whose patient the dataset does not tell are left out."""
+    judged = {image for verdicts in marks.verdicts.values() for image in verdicts}
+    sql = """
+        SELECT image_id, patient_id FROM images
+        WHERE patient_id IS NOT NULL AND image_id IN (SELECT unnest($wanted::VARCHAR[]))
+    """
+    return {image: str(patient) for image, patient in index.rows(sql, {"wanted": sorted(judged)})}
+
+
 def _known(index: Index, images: list[str]) -> set[str]:
     sql = "SELECT image_id FROM images WHERE image_id IN (SELECT unnest($wanted::VARCHAR[]))"
     return {image for (image,) in index.rows(sql, {"wanted": images})} if images else set()

@@ -11,7 +11,7 @@ import streamlit as st
 from cxrdash.analysis.review_agreement import corrected_prevalence
 from cxrdash.analysis.review_error import ANYTIME, error_table, strata_table
 from cxrdash.analysis.review_intervals import more_needed
-from cxrdash.analysis.review_marks import PANEL, Marks
+from cxrdash.analysis.review_marks import PANEL, Marks, patients_of
 from cxrdash.charts.review import BARS, error_strata, level_name, verdict_bars
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
@@ -53,7 +53,7 @@ def results(now: Frame, top: DeltaGenerator) -> None:
         help="For the organiser: shows every reader. Readers see each other's verdicts once they have finished.",
     )  # fmt: skip
     seen = _seen(whole, name, show_all=bool(shown_all) and not reads)
-    table = error_table(seen.marks)
+    table = error_table(seen.marks, patients_of(now.index, seen.marks))
     with top:
         show.headline(review.QUESTION, sentence(seen, table))
     _figures(seen, table)
@@ -154,10 +154,7 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
         st.markdown(safe(f"Seen on films judged wrong or doubtful: {found} of {plural(judged, 'film')} judged."))
     shared = _of_one_patient(now, seen)
     if shared and seen.session.purpose == RATE:
-        st.caption(
-            f"{plural(shared, 'judged film')} of a patient with another one here. The interval holds for the images "
-            "sampled from; for other patients it is too narrow, as far as films of one patient share their error."
-        )
+        st.caption(safe(_for_other_patients(shared, table)))
     columns = {
         "reader": "Reader", "judged": "Judged", "correct": "Correct", "doubtful": "Doubtful", "wrong": "Wrong",
         "unsure": "Unsure", "unreadable": "Unreadable", "rate": "Wrong, rate", "low": "95% from", "high": "to",
@@ -178,6 +175,16 @@ def missed(marks: Marks) -> Counter[str]:
         for name in mark.findings
     }
     return Counter(name for name, _ in sorted(seen_on))
+
+
+def _for_other_patients(shared: int, table: pd.DataFrame) -> str:
+    """What the films of one patient do to the interval; the numbers are those of the panel, or the one reader."""
+    row = table.iloc[-1]
+    said = f"{plural(shared, 'judged film')} of a patient with another one here. The interval holds for the images "
+    if row["clustered_low"] != row["clustered_low"]:
+        return said + "sampled from; for other patients it is too narrow, as far as such films share their error."
+    ends = f"{percent(row['clustered_low'])}–{percent(row['clustered_high'])}"
+    return f"{said}sampled from; for other patients it is {ends}, with the films of a patient as one cluster."
 
 
 def _of_one_patient(now: Frame, seen: Seen) -> int:

@@ -151,8 +151,8 @@ def _sample(now: Frame, question: Question, planned: int) -> Question:
     if now.index.counts["patients"]:
         single = st.toggle(
             "One image per patient", value=True, key="rv_single", bind="query-params",
-            help="Films of one patient often share their error. Without this the interval holds for these images, "
-            "but is too narrow for other patients.",
+            help="Films of one patient often share their error. Without this the interval holds for these images; "
+            "a wider one for other patients is named beside it.",
         )  # fmt: skip
     return _with_blind(
         Question(

@@ -16,6 +16,7 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from cxrdash import analysis
 from cxrdash.analysis import review_intervals
 from cxrdash.analysis.agreement_measures import two_readers
+from cxrdash.analysis.intervals import ClusterSums, clustered
 from cxrdash.analysis.review_agreement import note, rated
 from cxrdash.analysis.review_error import error_table
 from cxrdash.analysis.review_marks import PANEL, Marks, majority
@@ -290,3 +291,18 @@ def test_the_paradox_is_named_and_sameness_is_not_agreement() -> None:
     assert "paradox" in note(rated(pairs([[90, 5], [5, 0]]), 2))
     assert "no variation" in note(rated(pairs([[50, 0], [0, 0]]), 2))
     assert "no image" in note(rated(np.zeros((0, 2)), 2)) and note(rated(pairs([[45, 5], [5, 45]]), 2)) == ""
+
+
+def test_films_of_one_patient_widen_the_interval_for_other_patients() -> None:
+    """Ten patients of four films, all four of one patient wrong or none: the sums of METHODS 1.5 by hand."""
+    of = session(40, planned=40, of=10**6)
+    marks = Marks(of, tuple(
+        event(at + 1, of=of, image_id=f"{at:03d}.png", verdict="wrong" if at < 12 else "correct") for at in range(40)
+    ))  # fmt: skip
+    patients = {f"{at:03d}.png": str(at // 4) for at in range(40)}
+    (row,) = error_table(marks, patients).to_dict("records")
+    made = clustered(ClusterSums.of_patients([4] * 10, [4] * 3 + [0] * 7))
+    assert (row["clustered_low"], row["clustered_high"]) == (float(made.low), float(made.high))
+    assert row["clustered_low"] < row["low"] and row["clustered_high"] > row["high"]
+    alone = error_table(marks, {f"{at:03d}.png": str(at) for at in range(40)})
+    assert alone["clustered_low"].isna().all() and error_table(marks)["clustered_high"].isna().all()
