@@ -216,9 +216,16 @@ def many_films(tmp_path: Path, count: int = 320) -> Path:
     return folder
 
 
+def interruptible() -> None:
+    """A shell's background job ignores Ctrl-C, and so does whatever it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cxrdash", "--cache", str(cache_of(folder).root), "scan", "nih", "--workers", "1"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
 
 
 def wait_for_a_part(folder: Path, process: subprocess.Popen[str]) -> None:
