@@ -17,13 +17,13 @@ from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import Selection, select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
-from cxrdash.reviews.store import ReviewStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cxrdash.images.thumbnails import ThumbnailStore
     from cxrdash.index.draw import Draw, DrawnImage
+    from cxrdash.reviews.store import ReviewStore
 
 
 # No on_release close: closing the connection would kill the cursors of other sessions.
@@ -178,6 +178,8 @@ def pair_pictures(a: tuple[Index, DrawnImage], b: tuple[Index, DrawnImage]) -> t
 
 @st.cache_resource(show_spinner=False)
 def _reviews(folder: str) -> ReviewStore:
+    from cxrdash.reviews.store import ReviewStore
+
     return ReviewStore(Path(folder))
 
 
