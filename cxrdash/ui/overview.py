@@ -45,8 +45,8 @@ def verdicts(now: Frame) -> None:
                 st.markdown(f"{MARKS[row.severity]} {words}")
             else:
                 st.page_link(page(row.page), label=words, icon=MARKS[row.severity], query_params={})
-    if len(worst) > STRIP:
-        st.page_link(page("report"), label=f"All {len(table)} checks, and for other uses", icon=":material/checklist:")
+    label = f"All {len(table)} results, the slower check of shortcuts, and other uses"
+    st.page_link(page("report"), label=label, icon=":material/checklist:")
 
 
 def _tally(counts: dict[str, int]) -> str:
