@@ -59,6 +59,22 @@ def contrast(
     return contrast_of_sums(counts.sum(axis=0), counts.T @ counts, present, level=level)
 
 
+def corrected_v(counts: ArrayLike) -> float:
+    """Return Cramér's V of a table of counts (rows, columns), freed of its bias: 0 to 1 (Bergsma 2013; METHODS 4.7).
+
+    Rows and columns without a count are left out; NaN where less than two of either remain.
+    """
+    from scipy.stats import chi2_contingency
+
+    table = np.asarray(counts, dtype=float)
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    if min(table.shape) < 2:
+        return float("nan")
+    n, sides = table.sum(), np.array(table.shape)
+    found = chi2_contingency(table, correction=False).statistic / n - np.prod(sides - 1) / (n - 1)
+    return float(np.sqrt(max(0.0, found) / (np.min(sides - (sides - 1) ** 2 / (n - 1)) - 1)))
+
+
 def contrast_of_sums(totals: ArrayLike, products: ArrayLike, clusters: int, *, level: float = LEVEL) -> Contrast:
     """Return the contrast of cells a, b, c, d: ``totals`` (4,) in units, ``products`` (4, 4) summed over clusters.
 

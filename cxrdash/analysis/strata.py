@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxrdash.analysis.odds import Contrast, contrast_of_sums
+from cxrdash.analysis.odds import Contrast, contrast_of_sums, corrected_v
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.split_films import NOT_READ, Films, films_of
 from cxrdash.index.cohort import Cohort
@@ -30,7 +30,8 @@ _STRATA = {
     "share_in_positive": "float64", "images_other": "int64", "other": "int64", "share_in_other": "float64",
     "difference": "float64", "smd": "float64", "smd_low": "float64", "smd_high": "float64", "odds_ratio": "float64",
     "odds_low": "float64", "odds_high": "float64", "corrected": "bool", "q": "float64", "verdict": "str",
-    "share_of_images": "float64", **{f"none_in_{size}": "float64" for size in BATCHES}, "policy": "str",
+    "attribute_v": "float64", "share_of_images": "float64",
+    **{f"none_in_{size}": "float64" for size in BATCHES}, "policy": "str",
 }  # fmt: skip
 _SQL = """
 SELECT finding, view, sex, count(*) AS images FROM selected JOIN patterns USING (pattern)
@@ -54,7 +55,9 @@ def strata(index: Index, cohort: Cohort | None = None, *, policy: Policy | str =
     view, sex, age band and part (metadata), every device among the labels, yes or no (device), and what
     other readers marked that is no finding of the dataset, among the images they read (reader).
     ``share_of_images`` is ``images`` of all images of the cohort and ``none_in_16`` the chance that 16
-    images drawn at random hold none of them. Two-level attributes have one row, their rarer level.
+    images drawn at random hold none of them. ``attribute_v`` ranks whole attributes, by Cramér's V freed of
+    its bias; it is no alarm, being bounded by how rare the finding is (METHODS 4.7). Two-level attributes
+    have one row, their rarer level.
     """
     import pandas as pd
 
@@ -126,11 +129,12 @@ def _rows(films: Films, policy: Policy, finding: int) -> Iterator[dict[str, Any]
         present = [at for at in places if sums[0][at] + sums[1][at] > 0]
         if len(present) < 2:
             continue
+        association = corrected_v([sums[0][present], sums[1][present]])
         # Two levels say the same thing twice; the rarer one says it better.
         shown = present if len(present) > 2 else [min(present, key=lambda at: sums[0][at] + sums[1][at])]
         for at in shown:
             made = _contrast(products, sums, first, at, int(clusters[first]))
-            found.append(_row(films, finding, columns.names[at], made))
+            found.append(_row(films, finding, columns.names[at], made) | {"attribute_v": association})
     yield from sorted(found, key=lambda row: -abs(row["smd"]) if np.isfinite(row["smd"]) else 1.0)
 
 

@@ -154,7 +154,7 @@ def _rate(now: Frame, seen: Seen, table: pd.DataFrame) -> None:
         st.markdown(safe(f"Seen on films judged wrong or doubtful: {found} of {plural(judged, 'film')} judged."))
     shared = _of_one_patient(now, seen)
     if shared and seen.session.purpose == RATE:
-        st.caption(safe(_for_other_patients(shared, table)))
+        st.caption(safe(for_other_patients(shared, table)))
     columns = {
         "reader": "Reader", "judged": "Judged", "correct": "Correct", "doubtful": "Doubtful", "wrong": "Wrong",
         "unsure": "Unsure", "unreadable": "Unreadable", "rate": "Wrong, rate", "low": "95% from", "high": "to",
@@ -177,7 +177,7 @@ def missed(marks: Marks) -> Counter[str]:
     return Counter(name for name, _ in sorted(seen_on))
 
 
-def _for_other_patients(shared: int, table: pd.DataFrame) -> str:
+def for_other_patients(shared: int, table: pd.DataFrame) -> str:
     """What the films of one patient do to the interval; the numbers are those of the panel, or the one reader."""
     row = table.iloc[-1]
     said = f"{plural(shared, 'judged film')} of a patient with another one here. The interval holds for the images "

@@ -115,7 +115,7 @@ COLUMNS = {
     "finding": "Finding", "attribute": "Attribute", "level": "Level", "images": "Positive images in it",
     "positive": "Positive images", "share_in_positive": "Share in positives", "share_in_other": "Share in others",
     "smd": "Standardised difference", "smd_low": "from", "smd_high": "to", "odds_ratio": "Odds ratio",
-    "odds_low": "from", "odds_high": "to", "q": "q", "verdict": "Verdict",
+    "odds_low": "from ", "odds_high": "to ", "q": "q", "verdict": "Verdict", "attribute_v": "Attribute's V",
 }  # fmt: skip
 
 

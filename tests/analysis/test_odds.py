@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from cxrdash.analysis.odds import Contrast, contrast, mantel_haenszel, newcombe
+from cxrdash.analysis.odds import Contrast, contrast, corrected_v, mantel_haenszel, newcombe
 
 # Counts of eight patients in the four cells (METHODS T4.4).
 CELLS = np.array(
@@ -112,3 +112,10 @@ def test_newcombe_s_interval_is_that_of_statsmodels() -> None:
 
     other = confint_proportions_2indep(324, 8139, 1174, 21280, method="newcomb")
     assert newcombe(324, 8139, 1174, 21280) == pytest.approx(other, abs=1e-9)
+
+
+def test_cramers_v_freed_of_its_bias() -> None:  # METHODS T4.7 and T4.8
+    assert corrected_v([[30, 20, 50], [10, 40, 50]]) == pytest.approx(0.271391, abs=5e-7)
+    assert corrected_v([[12, 18], [20, 25]]) == 0
+    assert corrected_v([[30, 20, 0, 50], [10, 40, 0, 50], [0, 0, 0, 0]]) == pytest.approx(0.271391, abs=5e-7)
+    assert np.isnan(corrected_v([[3, 0], [4, 0]])) and np.isnan(corrected_v([[0, 0], [0, 0]]))

@@ -175,7 +175,7 @@ SIZE_DEPENDENT = {
     "error_limit",
     "effective_low", "effective_high", "icc", "kish_effect", "log_error",
     "log_error_independent", "p_value", "power", "detectable_drop", "difference_low", "difference_high", "none_failed",
-    "honest_low", "honest_high",
+    "honest_low", "honest_high", "attribute_v",
 }  # fmt: skip
 
 

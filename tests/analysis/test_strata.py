@@ -178,3 +178,9 @@ def test_the_view_gives_edema_away_on_nih(real_nih: Index) -> None:
     edema = analysis.shortcut_probe(real_nih).set_index("finding").loc["Edema"]
     # AP alone ranks with (1 + .880 - .390) / 2 = .745; age and size add little.
     assert 0.745 <= edema["auc"] <= 0.80
+
+
+@pytest.mark.real_data
+def test_cramers_v_ranks_attributes_and_is_no_alarm_on_nih(real_nih: Index) -> None:  # METHODS 4.7: V = 0.142
+    found = row_of(analysis.strata(real_nih), "Edema", "view", "AP")
+    assert found["attribute_v"] == pytest.approx(0.142, abs=5e-4) and found["verdict"] == "alert"

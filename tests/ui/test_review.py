@@ -17,7 +17,7 @@ from cxrdash.reviews.sessions import Item
 from cxrdash.reviews.store import FILE, ReviewStore
 from cxrdash.ui.review_board import LEAST_MS, Sitting, code_of, keep, question, verdict
 from cxrdash.ui.review_readers import Seen
-from cxrdash.ui.review_results import _films, missed, stopping
+from cxrdash.ui.review_results import _films, for_other_patients, missed, stopping
 from tests.reviews.invented import event, session
 from tests.ui.test_pages import ROOT, app, headline, shown
 
@@ -323,3 +323,14 @@ def test_which_findings_were_missed_is_counted_by_film() -> None:
 def test_what_stopping_now_would_mean(wrong: int, judged: int, said: str) -> None:
     row = {"wrong": wrong, "judged": judged, "anytime_high": anytime_interval(wrong, judged, 2000)[1]}
     assert said in stopping(session(of=2000), row)
+
+
+def test_the_interval_for_other_patients_is_told_where_there_is_one() -> None:
+    import pandas as pd
+
+    reader, panel = {"clustered_low": 0.1, "clustered_high": 0.4}, {"clustered_low": 0.071, "clustered_high": 0.352}
+    told = for_other_patients(4, pd.DataFrame([reader, panel]))
+    assert told.startswith("4 judged films of a patient with another one here.")
+    assert "for other patients it is 7.1%–35.2%" in told
+    untold = for_other_patients(1, pd.DataFrame([{"clustered_low": float("nan"), "clustered_high": float("nan")}]))
+    assert untold.startswith("1 judged film of a patient") and "for other patients it is too narrow" in untold
