@@ -100,10 +100,7 @@ def _dataset() -> Index:
     if st.session_state.get("ds", asked) not in names:
         if asked:
             st.warning(f"The link names dataset {safe(asked)}, which is not indexed here. Shown: {safe(names[0])}.")
-        if "ds" in st.session_state:
-            st.session_state["ds"] = names[0]
-        else:
-            st.query_params["ds"] = names[0]
+        st.session_state["ds"] = st.query_params["ds"] = names[0]
     chosen = st.selectbox("Dataset", names, index=None, key="ds", bind="query-params")
     return cached.open_dataset(chosen or names[0])
 

@@ -111,24 +111,32 @@ def _presenting() -> bool:
 
 
 def _prepare_demo() -> None:
-    """On a machine without any indexed dataset, make the demo and show how far it is."""
+    """On a machine without any indexed dataset, make the demo and show how far it is.
+
+    The run goes on from here: after a rerun the choice of the dataset would no longer follow the link.
+    """
     if generations.datasets(cache()):
         return
     from cxrdash.index.demo import build_demo
 
-    st.markdown("## Preparing the demo dataset")
-    st.caption("Synthetic films and labels, made once on this machine. Your own data: python -m cxrdash index FOLDER")
-    bar = st.progress(0.0)
+    place = st.empty()
+    with place.container():
+        st.markdown("## Preparing the demo dataset")
+        st.caption(
+            "Synthetic films and labels, made once on this machine. Your own data: python -m cxrdash index FOLDER"
+        )
+        bar, other = st.progress(0.0), st.empty()
 
     def report(share: float, step: str) -> None:
         bar.progress(min(share, 1.0), text=safe(step))
 
-    try:
-        build_demo(cache(), progress=report)
-    except BuildRunning:
-        st.caption("Another window is preparing it.")
-        time.sleep(2)
-    st.rerun()
+    while not generations.datasets(cache()):
+        try:
+            build_demo(cache(), progress=report)
+        except BuildRunning:
+            other.caption("Another window is preparing it.")
+            time.sleep(1)
+    place.empty()
 
 
 def _banner(made: controls.Frame, title: str) -> None:

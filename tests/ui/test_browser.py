@@ -141,6 +141,8 @@ def test_the_link_always_names_the_dataset(chromium: Any, small_server: Any) -> 
     tab = Tab(chromium, small_server.url)
     tab.open("patients")
     tab.page.wait_for_url("**/patients?ds=*", timeout=10_000)
+    named = tab.page.url.partition("ds=")[2].partition("&")[0]
+    assert named and tab.page.locator(".st-key-ds input").input_value() == named
     tab.close()
     assert tab.faults == []
 
