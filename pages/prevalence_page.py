@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrdash.charts import level_dots, policy_dots, rate_intervals, state_bars
+from cxrdash.charts import bound_bars, level_dots, policy_dots, rate_intervals, state_bars
 from cxrdash.ui import frame, many_labels, show
 from cxrdash.ui import prevalence as parts
 
@@ -18,6 +18,7 @@ else:
         "States",
         "Rates",
         *(["Policies"] if parts.policies_matter(policies) else []),
+        *parts.open_views(policies),
         *parts.attributes(now),
     ]
     view = st.segmented_control(
@@ -54,6 +55,20 @@ else:
             "prevalence_policies",
             alt=parts.alt(rates),
         )
+    elif view == "Three classes":
+        name, options = "prevalence_classes", {"blank": now.policy.blank}
+        result = parts.ordered(now.compute(name, **options), rates)
+        drawn = shown.drawn(parts.class_doors(now, shown.of(result)))
+        show.chart(level_dots(drawn, now.look, title=share), "prevalence_classes", alt=parts.alt(rates))
+        st.caption(
+            "Uncertain as a class of its own (U-MultiClass). The three intervals of a finding hold at once "
+            f"(Goodman 1965) and take all {now.units} for independent."
+        )
+    elif view == "Worst case":
+        name, result = "prevalence_bounds", parts.ordered(now.compute("prevalence_bounds"), rates)
+        drawn = shown.drawn(parts.open_doors(shown.of(result)))
+        show.chart(bound_bars(drawn, now.look, title=share), "prevalence_bounds", alt=parts.alt(rates))
+        st.caption(parts.bounds_sentence(now, result))
     else:
         attribute = parts.ATTRIBUTES[view]
         name, options = "prevalence_by", {"by": attribute}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cxrdash.analysis.box_agreement import box_agreement
     from cxrdash.analysis.boxes import box_heat, box_label_agreement, box_sizes
     from cxrdash.analysis.cardiothoracic import cardiothoracic_bins, cardiothoracic_ratio
+    from cxrdash.analysis.classes import prevalence_bounds, prevalence_classes
     from cxrdash.analysis.compare import compare, compare_attributes, compare_differences
     from cxrdash.analysis.duplicates import duplicate_calibration, duplicate_summary, duplicates
     from cxrdash.analysis.duplicates_between import duplicates_between
@@ -59,18 +60,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATISTICS", "Statistic", "ages", "agreement", "audit", "balance", "box_agreement", "box_heat",
-    "box_label_agreement", "box_sizes", "cardiothoracic_bins", "cardiothoracic_ratio", "cohort_audit",
-    "cohort_labels", "compare", "compare_attributes", "compare_differences", "compare_distances", "compute",
-    "concentration_summary", "contradictions", "corrected_prevalence", "duplicate_calibration", "duplicate_summary",
-    "duplicates", "duplicates_between", "effective_range", "effective_size", "held_by", "hierarchy",
-    "images_per_patient", "known_overlaps", "label_combinations", "label_noise", "leakage", "loader_audit",
-    "loader_labels", "lorenz", "mapping_losses", "mask_measures", "mask_quality", "mask_quality_bins",
-    "mask_quality_by", "masks", "named", "overview", "pair_counts", "pair_odds", "prevalence", "prevalence_by",
-    "prevalence_policies", "quality", "quality_conflicts", "quality_histogram", "quality_outliers",
-    "quality_suspects", "reader_findings", "readers_alpha", "redundancy", "repeat_share", "review_agreement",
-    "review_disputes", "review_error", "review_strata", "second_opinion", "shared_images", "shortcut_probe",
-    "simpson", "simpson_strata", "split_sizes", "standard_cells", "standardised_prevalence", "stars", "strata",
-    "subgroup_power", "test_sizes", "test_subgroups", "test_widths", "timeline", "unreadable", "worst_masks",
+    "box_label_agreement", "box_sizes", "cardiothoracic_bins", "cardiothoracic_ratio", "cohort_audit", "cohort_labels",
+    "compare", "compare_attributes", "compare_differences", "compare_distances", "compute", "concentration_summary",
+    "contradictions", "corrected_prevalence", "duplicate_calibration", "duplicate_summary", "duplicates",
+    "duplicates_between", "effective_range", "effective_size", "held_by", "hierarchy", "images_per_patient",
+    "known_overlaps", "label_combinations", "label_noise", "leakage", "loader_audit", "loader_labels", "lorenz",
+    "mapping_losses", "mask_measures", "mask_quality", "mask_quality_bins", "mask_quality_by", "masks", "named",
+    "overview", "pair_counts", "pair_odds", "prevalence", "prevalence_bounds", "prevalence_by", "prevalence_classes",
+    "prevalence_policies", "quality", "quality_conflicts", "quality_histogram", "quality_outliers", "quality_suspects",
+    "reader_findings", "readers_alpha", "redundancy", "repeat_share", "review_agreement", "review_disputes",
+    "review_error", "review_strata", "second_opinion", "shared_images", "shortcut_probe", "simpson", "simpson_strata",
+    "split_sizes", "standard_cells", "standardised_prevalence", "stars", "strata", "subgroup_power", "test_sizes",
+    "test_subgroups", "test_widths", "timeline", "unreadable", "worst_masks",
 ]  # fmt: skip
 
 

@@ -38,8 +38,8 @@ _SIZES = {
 }  # fmt: skip
 _BALANCE = {
     "part": "str", "against": "str", "attribute": "str", "images": "int64", "images_against": "int64",
-    "difference": "float64", "js": "float64", "ks": "float64", "wasserstein": "float64", "noise": "float64",
-    "flagged": "bool",
+    "difference": "float64", "js": "float64", "psi": "float64", "ks": "float64", "wasserstein": "float64",
+    "noise": "float64", "flagged": "bool",
 }  # fmt: skip
 _LEAKAGE = {
     "part_a": "str", "part_b": "str", "unit": "str", "units_a": "int64", "units_b": "int64", "shared": "Int64",
@@ -112,6 +112,7 @@ def _share(part: int, films: Films, positive: np.ndarray) -> float:
 @statistic(
     "How alike the parts of a split are",
     method="standardised difference (Austin 2009; Yang and Dalton 2012), Jensen-Shannon divergence in bits, "
+    f"population stability index (shares floored at {distances.PSI_FLOOR:g}), "
     "Kolmogorov-Smirnov and Wasserstein (years) for age, METHODS 6.3",
 )
 def balance(
@@ -128,7 +129,8 @@ def balance(
     ``attribute`` is a finding, 'view', 'sex' or 'age'. ``difference`` is signed (part minus against) for
     findings and age, and 0 or more for view and sex; ``flagged`` beyond 0.1. ``noise`` is the difference
     that chance alone reaches in one of twenty splits with so many patients: below it "no difference" is
-    not shown. Images of unknown age do not count for age. NaN where neither side varies.
+    not shown. Images of unknown age do not count for age. NaN where neither side varies. ``psi`` is NaN for
+    age: of single years many are empty on one side, and the index would be that of its floor.
     """
     import pandas as pd
 
@@ -184,11 +186,15 @@ def _counts(split: Split) -> dict[str, np.ndarray]:
 
 def _distance(attribute: str, a: np.ndarray, b: np.ndarray, ages: np.ndarray) -> dict[str, float]:
     nothing = float("nan")
-    row = {"js": float(distances.jensen_shannon(a, b)), "ks": nothing, "wasserstein": nothing}
+    row = {
+        "js": float(distances.jensen_shannon(a, b)), "psi": float(distances.population_stability(a, b)),
+        "ks": nothing, "wasserstein": nothing,
+    }  # fmt: skip
     if attribute == "age":
         values = ages if len(ages) == len(a) else np.arange(len(a))
         return row | {
             "difference": float(distances.mean_difference(values, a, b)),
+            "psi": nothing,
             "ks": float(distances.kolmogorov_smirnov(a, b)),
             "wasserstein": float(distances.wasserstein(values, a, b)),
         }

@@ -15,6 +15,7 @@ from cxrdash.analysis.intervals import ratio
 
 Array = NDArray[np.float64]
 RESAMPLES = 1000
+PSI_FLOOR = 1e-4
 DRAWN_AT_ONCE = 5_000_000  # cells of one block of resamples
 
 
@@ -78,6 +79,16 @@ def _information(p: Array, middle: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p == 0, 0.0, p * np.log2(p / middle))
     return np.asarray(terms.sum(axis=-1))
+
+
+def population_stability(a: ArrayLike, b: ArrayLike, *, floor: float = PSI_FLOOR) -> Array:
+    """Return the population stability index, sum (p - q) ln(p / q): 0 alike, 0.1 and 0.25 by rule of thumb a shift.
+
+    Shares below ``floor`` are raised to it, without which an empty level makes the index infinite; how large it
+    gets then follows the floor, so that `jensen_shannon` is to be preferred. METHODS 6.3.
+    """
+    p, q = (np.maximum(side, floor) for side in np.broadcast_arrays(shares(a), shares(b)))
+    return np.asarray(((p - q) * np.log(p / q)).sum(axis=-1))
 
 
 def kolmogorov_smirnov(a: ArrayLike, b: ArrayLike) -> Array:

@@ -73,6 +73,22 @@ def jeffreys(k: ArrayLike, n: ArrayLike, *, level: float = LEVEL) -> tuple[Array
     return _known(n, low, high)
 
 
+def goodman(counts: ArrayLike, *, level: float = LEVEL) -> tuple[Array, Array]:
+    """Return simultaneous intervals (low, high) of the shares of several classes, the last axis of ``counts``.
+
+    All classes of one row hold at once with ``level``, taking units for independent; NaN where a row sums to 0.
+    Goodman, Technometrics 1965; METHODS 2.3.
+    """
+    from scipy.special import chdtri
+
+    n = np.asarray(counts, dtype=float)
+    of = np.broadcast_to(n.sum(axis=-1, keepdims=True), n.shape)
+    chi2 = float(chdtri(1, (1 - level) / n.shape[-1]))
+    half = np.sqrt(chi2 * (chi2 + 4 * n * ratio(of - n, of)))
+    low, high = (ratio(chi2 + 2 * n + sign * half, 2 * (chi2 + of)) for sign in (-1, 1))
+    return _known(of, np.where(n == 0, 0.0, low), np.where(n == of, 1.0, high))
+
+
 def worst_case_bounds(positive: ArrayLike, possible: ArrayLike, of: ArrayLike) -> tuple[Array, Array]:
     """Return the lowest and highest rate if nothing is assumed of the ``possible`` (uncertain and blank).
 

@@ -27,6 +27,7 @@ HOMES = {
     "box_agreement": ("box_agreement",),
     "boxes": ("box_heat", "box_label_agreement", "box_sizes"),
     "cardiothoracic": ("cardiothoracic_bins", "cardiothoracic_ratio"),
+    "classes": ("prevalence_bounds", "prevalence_classes"),
     "compare": ("compare", "compare_attributes", "compare_differences"),
     "duplicates": ("duplicate_calibration", "duplicate_summary", "duplicates"),
     "duplicates_between": ("duplicates_between",),

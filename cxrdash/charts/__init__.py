@@ -21,7 +21,7 @@ _HOMES = {
     "pairs": ("combination_chart", "pair_matrix"),
     "patients": ("ecdf_chart", "images_per_patient_chart", "lorenz_chart", "patients_histogram", "several_chart"),
     "power": ("drop_bars", "measure_widths", "noise_ranges"),
-    "prevalence": ("level_dots", "policy_dots", "rate_intervals", "state_bars"),
+    "prevalence": ("bound_bars", "level_dots", "policy_dots", "rate_intervals", "state_bars"),
     "strata": ("probe_dots", "strata_dots"),
     "splits": ("balance_dots",),
     "query": ("result_chart",),

@@ -186,6 +186,41 @@ def _add_spans(figure: go.Figure, frame: pd.DataFrame, look: Look, findings: lis
     )
 
 
+def bound_bars(frame: pd.DataFrame, look: Look, *, title: str = "Share of images") -> go.Figure:
+    """Return one bar per finding from the lowest to the highest rate that its labels allow.
+
+    ``frame`` has ``finding``, ``lowest``, ``highest``, ``open`` and ``of``.
+    """
+    if frame.empty:
+        return nothing(look)
+    findings = frame["finding"].tolist()
+    figure = sheet(look, rows_height(look, findings))
+    lowest, highest = (frame[name].astype("float64") for name in ("lowest", "highest"))
+    ranges = [f"{percent(low)} to {percent(high)}" for low, high in zip(lowest, highest, strict=True)]
+    opens = [f"{number(n)} of {number(of)} left open" for n, of in zip(frame["open"], frame["of"], strict=True)]
+    figure.add_trace(
+        go.Bar(
+            orientation="h",
+            base=lowest.tolist(),
+            # what is known exactly keeps a mark that can be seen
+            x=(highest - lowest).clip(lower=0.002).tolist(),
+            y=list(range(len(frame))),
+            marker={"color": STATE_COLOURS["uncertain"]},
+            customdata=doors(frame, "finding"),
+            hovertext=[
+                f"<b>{plain(finding)}</b><br>{found}<br>{left}"
+                for finding, found, left in zip(findings, ranges, opens, strict=True)
+            ],
+            hoverinfo="text",
+            **still(),
+        )
+    )
+    figure.update_yaxes(**name_axis(look, findings, showgrid=True))
+    right_texts(figure, look, [f"{found}, {left}" for found, left in zip(ranges, opens, strict=True)])
+    figure.update_xaxes(**share_axis(look, plain(title)))
+    return figure
+
+
 def level_dots(frame: pd.DataFrame, look: Look, *, title: str = "Share of images") -> go.Figure:
     """Return one dot with interval per finding and level of an attribute (view, sex, age band, part).
 

@@ -10,6 +10,8 @@
 //                                 .zoomBy(factor, x, y) .panBy(dx, dy) .fit(); .layers = [...]; .paint(); .destroy()
 //                                 mouse: drag = window and level, wheel or right drag = zoom, middle or shift
 //                                 drag = pan, double click = fit or one to one. .linked = [panes] move and zoom together.
+//                                 .tool = {on, begin(point), drag(point), end(scale), draw(context, matrix, film)} or
+//                                 null takes the drag while it is on and draws over the film.
 //      events (all optional)      tone(tone, done), view(view), probe({x, y, stored, rescaled} or null), painted(ms)
 //   layers                        {kind: "mask", name, runs: [start, length, ...] row by row, colour, alpha, shown} or
 //                                 {kind: "box", name, box: [x, y, w, h] in film pixels, colour, alpha, shown}
@@ -249,7 +251,7 @@ function coloured(held, width, height, colour) {
 
 class FilmPane {
   constructor(canvas, events = {}) {
-    Object.assign(this, { canvas, events, film: null, tone: null, invert: false, layers: [], linked: [] });
+    Object.assign(this, { canvas, events, film: null, tone: null, invert: false, layers: [], linked: [], tool: null });
     this.view = { zoom: 1, x: 0, y: 0, turns: 0 };
     this.context = canvas.getContext("2d", { alpha: false });
     this.held = new OffscreenCanvas(1, 1);
@@ -325,6 +327,12 @@ class FilmPane {
     return this.transform().inverse().transformPoint(point);
   }
 
+  // The same, moved to the nearest point of the film.
+  insidePoint(event) {
+    const { x, y } = this.filmPoint(event), within = (value, most) => Math.max(0, Math.min(most, value));
+    return { x: within(x, this.film.width), y: within(y, this.film.height) };
+  }
+
   // Where a film point lies in the window, the reverse of filmPoint.
   screenPoint(x, y) {
     const box = this.canvas.getBoundingClientRect(), across = this.canvas.width / (box.width || 1);
@@ -383,6 +391,7 @@ class FilmPane {
     const matrix = this.transform();
     this.drawPixels(matrix);
     for (const layer of this.layers) if (layer.shown !== false) this.drawLayer(layer, matrix);
+    this.tool?.draw(context, matrix, this.film);
     const spent = performance.now() - begun;
     canvas.dataset.painted = String(Number(canvas.dataset.painted || 0) + 1);
     this.events.painted?.(spent);
@@ -510,7 +519,9 @@ class FilmPane {
 
   grab(event) {
     if (!this.film) return;
-    const kind = event.button === 1 || event.shiftKey ? "pan" : event.button === 2 ? "zoom" : "window";
+    const main = this.tool?.on ? "tool" : "window";
+    const kind = event.button === 1 || event.shiftKey ? "pan" : event.button === 2 ? "zoom" : main;
+    if (kind === "tool") this.tool.begin(this.insidePoint(event));
     this.hold = { kind, x: event.clientX, y: event.clientY, at: event, moved: false };
     this.canvas.setPointerCapture(event.pointerId);
     if (event.button === 1) event.preventDefault();
@@ -518,9 +529,10 @@ class FilmPane {
 
   drag(event) {
     if (!this.film) return;
-    if (!this.hold) {
+    if (!this.hold || this.hold.kind === "tool") {
       const point = this.filmPoint(event);
       this.events.probe?.(probeFilm(this.film, point.x, point.y));
+      if (this.hold) this.tool.drag(this.insidePoint(event));
       return;
     }
     const dx = event.clientX - this.hold.x, dy = event.clientY - this.hold.y;
@@ -534,6 +546,7 @@ class FilmPane {
   drop() {
     const hold = this.hold;
     this.hold = null;
+    if (hold?.kind === "tool" && this.film) this.tool.end(this.scale);
     if (hold?.moved && hold.kind === "window") this.windowBy(0, 0, true);
   }
 

@@ -8,9 +8,9 @@ import streamlit as st
 
 from cxrdash.analysis.pairs import positive_text
 from cxrdash.index.selection import AGE_BANDS
-from cxrdash.labels.expression import Atom, format_expression
+from cxrdash.labels.expression import Atom, Or, format_expression
 from cxrdash.labels.policies import Policy
-from cxrdash.labels.states import SPELLINGS
+from cxrdash.labels.states import SPELLINGS, State
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
 from cxrdash.ui.text import interval, number, percent
@@ -26,6 +26,14 @@ ATTRIBUTES = {
     "By age": "age_band",
     "By labeller": "label_method",
 }
+CLASS_COLUMNS = {
+    "finding": "Finding", "class": "Class", "count": "Count", "of": "Of", "rate": "Share", "low": "95% from",
+    "high": "to",
+}  # fmt: skip
+BOUND_COLUMNS = {
+    "finding": "Finding", "lowest": "Lowest rate", "highest": "Highest rate", "positive": "Positive",
+    "open": "Uncertain or blank", "negative": "Negative", "of": "Of",
+}  # fmt: skip
 
 
 def by_count(table: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +124,40 @@ def policy_doors(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(door=[doors.labelled(text) for text in texts])
 
 
+def open_views(policies: pd.DataFrame) -> list[str]:
+    """Return the views for labels that leave something open: doubted, or neither affirmed nor denied."""
+    doubted, blank, denied = (bool(policies[state].any()) for state in ("uncertain", "blank", "negative"))
+    return [*(["Three classes"] if doubted else []), *(["Worst case"] if doubted or (blank and denied) else [])]
+
+
+def class_doors(now: Frame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the three classes as levels, each with a door to its units."""
+    blank = (State.BLANK,) if now.policy.blank == "negative" else ()
+    states = {"positive": (State.POSITIVE,), "uncertain": (State.UNCERTAIN,), "negative": (State.NEGATIVE, *blank)}
+    tokens = [_in_states(finding, states[name]) for finding, name in zip(table["finding"], table["class"], strict=True)]
+    return table.assign(level=table["class"], positive=table["count"], door=tokens)
+
+
+def open_doors(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the bounds with a door per finding to the units whose label is open."""
+    return table.assign(door=[_in_states(name, (State.UNCERTAIN, State.BLANK)) for name in table["finding"]])
+
+
+def _in_states(finding: str, states: tuple[State, ...]) -> str:
+    atoms = tuple(Atom(finding, state) for state in states)
+    return doors.labelled(format_expression(Or(atoms) if len(atoms) > 1 else atoms[0]))
+
+
+def bounds_sentence(now: Frame, table: pd.DataFrame) -> str:
+    """Return the widest bounds in words."""
+    widest = table.loc[(table["highest"] - table["lowest"]).idxmax()]
+    return (
+        f"Lowest: nothing uncertain or blank is positive. Highest: all of it is. Widest: {widest['finding']}, "
+        f"{percent(widest['lowest'])} to {percent(widest['highest'])}, with {number(widest['open'])} of "
+        f"{number(widest['of'])} {now.units} left open. This is not sampling error: no larger dataset narrows it."
+    )
+
+
 def level_doors(now: Frame, table: pd.DataFrame, attribute: str) -> pd.DataFrame:
     """Return the table with its level in one column and a door per finding and level; tiny levels left out."""
     known = table[(table["of"] > 0) & (table[attribute] != "unknown")]
@@ -136,6 +178,9 @@ def level_doors(now: Frame, table: pd.DataFrame, attribute: str) -> pd.DataFrame
 
 def details(now: Frame, result: pd.DataFrame, by: list[str]) -> None:
     """The numbers behind the chart."""
+    if "class" in result or "open" in result:
+        show.table(result, key="prevalence_table", columns=CLASS_COLUMNS if "class" in result else BOUND_COLUMNS)
+        return _meanings(now)
     levels = {name: title for title, name in ATTRIBUTES.items() if name in by}
     columns = {
         **levels,
@@ -146,4 +191,8 @@ def details(now: Frame, result: pd.DataFrame, by: list[str]) -> None:
     }  # fmt: skip
     quiet = [name for name in ("uncertain", "blank") if not result[name].any()]
     show.table(result, key="prevalence_table", columns={k: v for k, v in columns.items() if k not in quiet})
+    _meanings(now)
+
+
+def _meanings(now: Frame) -> None:
     st.caption(f"Negative means: {now.index.card.negative_means} Blank means: {now.index.card.blank_means}")

@@ -15,6 +15,7 @@ const KEYS = [
   ["t", "three windows side by side"], ["m", "masks and boxes"],
   ["s", "all films of the study side by side"], ["l", "labels"],
   ["shift click below", "another film of the patient beside this one"], ["d", "details"],
+  ["u", "ruler: drag from point to point"], ["Backspace", "take the last line away"],
   ["f", "full screen"], ["p", "the patient's films"],
   ["?", "this list"], ["Esc", "back to the gallery"],
 ];
@@ -26,7 +27,7 @@ class Room {
     const find = (name) => root.querySelector(name);
     Object.assign(this, {
       root, dialog: find(".viewer"), room: find(".room"), stage: find(".stage"), films: [], current: null, panes: [],
-      mode: "one", beside: null, preset: "", masks: true, labels: true, details: true, strip: true,
+      mode: "one", beside: null, preset: "", masks: true, labels: true, details: true, strip: true, ruling: false,
       heard: null, sent: [],
     });
     this.opacity = Number(find(".opacity").value) / 100;
@@ -210,6 +211,8 @@ class Room {
       previous: () => this.step(-1), next: () => this.step(1),
       invert: () => { if (loaded) film.setInvert(!film.invert); },
       rotate: () => { if (loaded) film.rotate(); },
+      ruler: () => this.rule(!this.ruling),
+      unline: () => this.active?.ruler.undo(),
       reset: () => this.reset(),
       bigger: () => film?.zoomBy(1.25), smaller: () => film?.zoomBy(0.8),
       three: () => this.setMode("three"), study: () => this.setMode("study"),
@@ -227,10 +230,17 @@ class Room {
     this.writeTools();
   }
 
+  rule(on) {
+    this.ruling = on;
+    for (const pane of this.panes) pane.ruler.on = on;
+    if (on) this.say("Drag from point to point. Two lines also give their ratio.");
+  }
+
   reset() {
     const pane = this.active;
     if (!pane?.film.film) return;
     pane.film.reset();
+    pane.ruler.clear();
     if (this.mode !== "three") this.preset = "";
     if (pane === this.main) this.tell();
   }
@@ -243,6 +253,7 @@ class Room {
   // Esc undoes the last step into the room, then leaves it.
   escape() {
     if (!this.helpBox.hidden) this.helpBox.hidden = true;
+    else if (this.ruling) this.act("ruler");
     else if (this.mode !== "one") this.setMode(this.mode);
     else this.close();
   }
@@ -320,6 +331,7 @@ class Room {
     own.title = loaded?.own.length ? loaded.own.map((tone) => tone.name).join(", ") : "This file has no window of its own";
     press("invert", film?.invert, Boolean(loaded));
     press("rotate", film?.view.turns, Boolean(loaded));
+    press("ruler", this.ruling, Boolean(loaded));
     press("three", this.mode === "three", Boolean(loaded));
     press("study", this.mode === "study", Boolean(facts?.mates?.length));
     press("masks", this.masks, Boolean(facts?.overlays?.length));
@@ -460,7 +472,7 @@ class Room {
     const acts = {
       ArrowLeft: "previous", ArrowRight: "next", i: "invert", r: "rotate", 0: "reset", " ": "reset", "+": "bigger",
       "=": "bigger", "-": "smaller", t: "three", s: "study", m: "masks", l: "labels", d: "details", p: "patient",
-      f: "full", "?": "help", 1: "preset1", 2: "preset2", 3: "preset3", 4: "preset4", 5: "preset5",
+      f: "full", u: "ruler", Backspace: "unline", "?": "help", 1: "preset1", 2: "preset2", 3: "preset3", 4: "preset4", 5: "preset5",
     };
     const name = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (event.key === "Escape") this.escape();

@@ -76,5 +76,5 @@ _viewer = st.components.v2.component(
     "cxrdash_film_viewer",
     html=_text("viewer.html"),
     css=_text("viewer.css"),
-    js=_text("film_canvas.js", "viewer_pane.js", "viewer.js"),
+    js=_text("film_canvas.js", "film_ruler.js", "viewer_pane.js", "viewer.js"),
 )

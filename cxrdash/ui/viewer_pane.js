@@ -1,4 +1,5 @@
-// One film of the viewer with the texts in its corners, and what the server knows of it. Uses film_canvas.js.
+// One film of the viewer with the texts in its corners, and what the server knows of it. Uses film_canvas.js
+// and film_ruler.js.
 
 const CACHE = new FilmCache(), FACTS = new Map(), MOST_FACTS = 300;
 
@@ -40,8 +41,9 @@ class Pane {
     this.bottom = node("div", "corner bottom");
     this.probe = node("div", "probe");
     this.tone = node("div", "tone");
+    this.lengths = node("div", "lengths");
     this.size = node("div", "dim");
-    this.bottom.append(this.probe, this.tone, this.size);
+    this.bottom.append(this.lengths, this.probe, this.tone, this.size);
     this.badges = node("div", "badges");
     this.hands = [node("span", "hand"), node("span", "hand")];
     this.scale = node("div", "scale");
@@ -54,6 +56,8 @@ class Pane {
       probe: (found) => this.writeProbe(found),
       painted: (spent) => this.painted(spent),
     });
+    this.ruler = this.film.tool = new Ruler(() => { this.film.paint(); this.writeLengths(); });
+    this.ruler.on = room.ruling;
     this.figure.addEventListener("pointerdown", () => room.activate(this));
   }
 
@@ -70,6 +74,7 @@ class Pane {
     this.figure.classList.add("waiting");
     this.figure.querySelector(".fault")?.remove();
     this.film.clear();
+    this.ruler.clear();
     this.facts = null;
     this.asked = performance.now();
     this.canvas.dataset.film = "";
@@ -181,6 +186,11 @@ class Pane {
     const place = step ? `  (${mm(found.x, step[1])}, ${mm(found.y, step[0])} mm)` : "";
     this.probe.textContent = `x ${found.x}  y ${found.y}: ${value}${place}`;
     Object.assign(this.probe.dataset, { x: found.x, y: found.y, stored: found.stored });
+  }
+
+  writeLengths() {
+    const { film } = this.film, { lines } = this.ruler;
+    this.lengths.textContent = film && lines.length ? lengthsText(film, lines) : "";
   }
 
   writeScale() {

@@ -17,6 +17,7 @@ from cxrdash.analysis.distances import (
     level_difference,
     mean_difference,
     percentiles,
+    population_stability,
     shares,
     wasserstein,
 )
@@ -52,16 +53,22 @@ def test_t6_5_four_levels() -> None:
     a, b = (100, 300, 400, 200), (50, 250, 450, 250)
     assert jensen_shannon(a, b) == pytest.approx(0.010839, abs=1e-6)
     assert level_difference(a, b) == pytest.approx(0.245588, abs=1e-6)
+    assert population_stability(a, b) == pytest.approx(0.060820, abs=1e-6)
 
 
 def test_t6_6_an_empty_level() -> None:
-    assert jensen_shannon((0, 50, 50), (10, 45, 45)) == pytest.approx(0.051899, abs=1e-6)
+    a, b = (0, 50, 50), (10, 45, 45)
+    assert jensen_shannon(a, b) == pytest.approx(0.051899, abs=1e-6)
+    assert population_stability(a, b) == pytest.approx(0.700621, abs=1e-6)
+    assert population_stability(a, b, floor=1e-6) == pytest.approx(1.161817, abs=1e-6)
 
 
 @given(counts)
 def test_a_distribution_is_at_no_distance_from_itself(a: list[int]) -> None:
     levels = np.arange(len(a)) * 5.0
-    assert jensen_shannon(a, a) == kolmogorov_smirnov(a, a) == wasserstein(levels, a, a) == 0
+    assert (
+        population_stability(a, a) == jensen_shannon(a, a) == kolmogorov_smirnov(a, a) == wasserstein(levels, a, a) == 0
+    )
     for found in (mean_difference(levels, a, a), level_difference(a, a)):
         assert found == 0 or np.isnan(found)
 
@@ -102,7 +109,11 @@ def test_leading_axes_are_resamples() -> None:
 def test_nothing_in_common_and_nothing_at_all() -> None:
     assert jensen_shannon([5, 0], [0, 5]) == kolmogorov_smirnov([5, 0], [0, 5]) == 1
     assert np.isnan(level_difference([5, 0], [0, 5]))
-    assert np.isnan(jensen_shannon([0, 0], [1, 1])) and np.isnan(shares([0, 0])).all()
+    assert (
+        np.isnan(population_stability([0, 0], [1, 1]))
+        and np.isnan(jensen_shannon([0, 0], [1, 1]))
+        and np.isnan(shares([0, 0])).all()
+    )
     assert level_difference([5, 0], [9, 0]) == 0
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest
 from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import multinomial_proportions_confint, proportion_confint
 
 from cxrdash.analysis.intervals import (
     ClusterSums,
@@ -27,6 +27,7 @@ from cxrdash.analysis.intervals import (
     clopper_pearson,
     clustered,
     critical_value,
+    goodman,
     half_width,
     jeffreys,
     positives_needed,
@@ -250,6 +251,20 @@ def test_clustered_intervals_hold_the_rate_and_never_more_than_all_units(
     rates = clustered(ClusterSums.of_patients(m, x))
     assert 0 <= rates.low <= rates.rate <= rates.high <= 1
     assert 0 < rates.effective_n <= m.sum()
+
+
+def test_oracle_t2_13_goodman() -> None:
+    low, high = goodman((120, 80, 300))
+    assert low == pytest.approx((0.197386, 0.124637, 0.546703), abs=HALF_A_DIGIT)
+    assert high == pytest.approx((0.288506, 0.203069, 0.651031), abs=HALF_A_DIGIT)
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=5).filter(any))
+def test_goodman_agrees_with_statsmodels(counts: list[int]) -> None:
+    expected = multinomial_proportions_confint(counts, method="goodman").T
+    low, high = goodman([counts, counts])
+    assert np.stack([low[1], high[1]]) == pytest.approx(expected, abs=1e-9)
+    assert np.isnan(goodman([0, 0, 0])).all()
 
 
 def test_oracle_t2_12_worst_case_bounds() -> None:

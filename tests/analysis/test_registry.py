@@ -144,7 +144,9 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "overview": ("images", "patients"),
     "pair_counts": ("both", "a", "b", "of", "expected"),
     "prevalence": RATES,
+    "prevalence_bounds": ("positive", "open", "negative", "of"),
     "prevalence_by": RATES,
+    "prevalence_classes": ("count", "of"),
     "prevalence_policies": RATES,
     "quality": ("images", "of"),
     "quality_conflicts": ("images", "of"),
@@ -265,6 +267,15 @@ def check_states(sql: pd.DataFrame, index: Index, name: str) -> None:
             assert by_states(rows) == found
     else:
         assert by_states(table) == found
+
+
+def check_classes(sql: pd.DataFrame, index: Index, name: str) -> None:
+    found = from_sql(sql, "finding", "state", count="images")
+    positive = {finding: n for (finding, state), n in found.items() if state == "positive"}  # type: ignore[misc]
+    table = compute(name, index, Cohort(), unit="image")
+    if name == "prevalence_classes":
+        table = table[table["class"] == "positive"].rename(columns={"count": "positive"})
+    assert dict(zip(table["finding"], table["positive"], strict=True)) == positive
 
 
 def check_parts(sql: pd.DataFrame, index: Index, name: str) -> None:
@@ -395,6 +406,7 @@ def check_odds(sql: pd.DataFrame, index: Index, name: str) -> None:
 CHECKS: dict[str, Callable[[pd.DataFrame, Index, str], None]] = {
     **dict.fromkeys(["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes),
     **dict.fromkeys(["prevalence", "prevalence_by", "prevalence_policies", "effective_size"], check_states),
+    **dict.fromkeys(["prevalence_bounds", "prevalence_classes"], check_classes),
     **dict.fromkeys(["test_sizes", "test_subgroups", "test_widths"], check_parts),
     "effective_range": check_range,
     "pair_odds": check_odds,
@@ -463,7 +475,7 @@ def test_options_a_statistic_does_not_take_are_left_out(index: Index) -> None:
 def test_an_unknown_statistic_is_refused_with_the_known_ones() -> None:
     with pytest.raises(CxrdashError, match="There is no statistic named 'prevalance'") as refused:
         named("prevalance")
-    assert "prevalence, prevalence_by" in refused.value.hint
+    assert "prevalence, prevalence_bounds" in refused.value.hint
 
 
 def test_the_doubled_dataset_is_one(tmp_path: Path) -> None:

@@ -288,6 +288,9 @@ CASES = {
     "distance_matrix": Case(apart, lambda frame, look: charts.distance_matrix(frame, look, named_in(frame))),
     "state_bars": Case(states, charts.state_bars),
     "rate_intervals": Case(rates, charts.rate_intervals),
+    "bound_bars": Case(
+        lambda *f: rates(*f).rename(columns={"low": "lowest", "high": "highest"}).assign(open=7), charts.bound_bars
+    ),
     "policy_dots": Case(lambda *f: rates(*f).assign(policy="U-Ones"), charts.policy_dots),
     "level_dots": Case(lambda *f: rates(*f).assign(level="PA"), charts.level_dots),
     "tier_bars": Case(tiers, charts.tier_bars),

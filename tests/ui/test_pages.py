@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxrdash import analysis
 from cxrdash.config import Cache
+from cxrdash.index.store import open_index
 from cxrdash.ui.shell import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +75,23 @@ def test_policies_and_units_are_named_in_the_provenance(
 @pytest.mark.parametrize("view", ["States", "Rates", "Policies", "By part", "By view", "By sex", "By age"])
 def test_every_chart_of_prevalence_runs(small_cache: Cache, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
     assert not app(small_cache, monkeypatch, "prevalence", ds="states", v_chart=view).exception
+
+
+def test_three_classes_say_that_their_intervals_hold_at_once(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = app(small_cache, monkeypatch, "prevalence", ds="states", v_chart="Three classes")
+    assert not at.exception
+    assert "hold at once" in shown(at)
+
+
+def test_the_worst_case_names_the_widest_bounds(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(small_cache, monkeypatch, "prevalence", ds="states", v_chart="Worst case", unit="Images")
+    index = open_index("states", small_cache)
+    bounds = analysis.prevalence_bounds(index, unit="image")
+    widest = bounds.loc[(bounds["highest"] - bounds["lowest"]).idxmax()]
+    assert f"Widest: {widest['finding']}" in shown(at)
+    assert f"{widest['open']:,} of {widest['of']:,} images left open" in shown(at)
 
 
 @pytest.mark.parametrize("view", ["More than", "Bars", "At most", "Lorenz"])

@@ -228,6 +228,36 @@ def test_keys_do_not_reach_the_page_beneath(tab: Tab) -> None:
     assert text(tab, ".badges") == "ROTATED 180°"
 
 
+def drag(tab: Tab, start: tuple[float, float], end: tuple[float, float]) -> None:
+    over(tab, *start)
+    tab.page.mouse.down()
+    over(tab, *end)
+    tab.page.mouse.up()
+    tab.page.wait_for_timeout(100)
+
+
+def test_lines_are_measured_where_they_were_drawn_and_go_with_the_film(tab: Tab) -> None:
+    opened(tab).page.keyboard.press("u")
+    tone = text(tab, ".tone")
+    drag(tab, (100, 100), (300, 100))
+    drag(tab, (50, 400), (450, 400))
+    drag(tab, (60, 60), (60, 60))  # a click is no line
+    first, second, share = text(tab, ".lengths").split("\n")
+    assert abs(float(re.findall(r"1: (\d+) px", first)[0]) - 200) <= 1
+    assert abs(float(re.findall(r"2: (\d+) px", second)[0]) - 400) <= 1
+    assert abs(float(share.removeprefix("1 / 2 = ")) - 0.5) < 0.01
+    assert text(tab, ".tone") == tone
+    tab.page.keyboard.press("r")
+    assert text(tab, ".lengths").startswith(first)
+    tab.page.keyboard.press("Backspace")
+    assert text(tab, ".lengths") == first
+    tab.page.keyboard.press("ArrowRight")
+    assert text(painted(tab), ".lengths") == ""
+    tab.page.keyboard.press("u")
+    drag(tab, (100, 100), (300, 100))
+    assert text(tab, ".lengths") == ""
+
+
 def test_three_windows_stand_side_by_side_and_move_together(tab: Tab) -> None:
     opened(tab).page.keyboard.press("t")
     painted(tab, 3)
@@ -350,6 +380,7 @@ def test_every_key_of_the_list_is_told(tab: Tab) -> None:
         "three windows",
         "study",
         "masks",
+        "ruler",
         "labels",
         "full screen",
         "gallery",

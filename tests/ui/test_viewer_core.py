@@ -15,7 +15,7 @@ from cxrdash.images.film import Film, Lookup, Window, full_range
 from cxrdash.images.payload import payload
 
 pytestmark = pytest.mark.browser
-CORE = Path(__file__).resolve().parents[2] / "cxrdash" / "ui" / "film_canvas.js"
+PARTS = [Path(__file__).resolve().parents[2] / "cxrdash" / "ui" / name for name in ("film_canvas.js", "film_ruler.js")]
 PANE = """<style>canvas { width: 400px; height: 300px; display: block }</style><canvas></canvas>"""
 
 
@@ -25,7 +25,8 @@ def core(chromium: Any) -> Iterator[Any]:
     context = chromium.new_context(viewport={"width": 500, "height": 400})
     page = context.new_page()
     page.set_content(PANE)
-    page.add_script_tag(content=CORE.read_text(encoding="utf-8"))
+    for part in PARTS:
+        page.add_script_tag(content=part.read_text(encoding="utf-8"))
     yield page
     context.close()
 
@@ -189,3 +190,15 @@ def test_the_cache_drops_the_oldest_beyond_its_limit_and_forgets_what_failed(cor
         return ["a", "b", "c", "bad"].map(url => cache.has(url));
     }""")
     assert kept == [True, False, True, False]
+
+
+def test_a_length_follows_the_spacing_across_and_down(core: Any) -> None:
+    """DICOM gives the spacing of rows first: 0.2 mm down, 0.1 mm across."""
+    lines = [{"from": {"x": 0, "y": 0}, "to": {"x": 30, "y": 20}}, {"from": {"x": 5, "y": 0}, "to": {"x": 105, "y": 0}}]
+    for spacing, told in (
+        ([0.2, 0.1], "1: 5.0 mm\n2: 10.0 mm\n1 / 2 = 0.500"),
+        (None, "1: 36 px\n2: 100 px\n1 / 2 = 0.361"),
+    ):
+        film = {"spacing_mm": spacing}
+        assert core.evaluate("([film, lines]) => lengthsText(film, lines)", [film, lines]) == told
+    assert core.evaluate("() => lengthsText({ spacing_mm: null }, [])") == ""
