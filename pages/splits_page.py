@@ -25,6 +25,6 @@ else:
         parts.part_table(found)
         st.caption("Proof: how many stand in both of two parts")
         parts.proof(found)
-        parts.files(now, asked)
+        parts.files(now, asked, found)
     parts.finding_table(found)
     show.provenance(now, "balance", found.balance, **asked.options)

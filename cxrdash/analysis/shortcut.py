@@ -70,11 +70,13 @@ def shortcut_probe(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Images alike in all of these: ``x`` (rows, columns) is what the model is told."""
+    """Images alike in all but perhaps these: ``cell`` is a place in ``x`` (cells, columns), what the model is told."""
 
     x: np.ndarray
+    cell: np.ndarray
     fold: np.ndarray
     group: np.ndarray
+    groups: int
     pattern: np.ndarray
     images: np.ndarray
 
@@ -84,10 +86,21 @@ def _read(index: Index, cohort: Cohort | None, features: tuple[str, ...], folds:
     found = selection.arrays(_COLUMNS, views=list(index.levels("view")), sexes=list(index.levels("sex")))
     number, group = np.unique(found["grouped"], return_inverse=True)
     fold_of = np.random.default_rng(seed).permutation(len(number)) % folds
-    blocks = {"view": _one_hot(found["view"]), "sex": _one_hot(found["sex"]), "age": _ages(found["age"]),
-              "size": _one_hot(_commonest(found["size"], found["images"]))}  # fmt: skip
-    x = np.concatenate([blocks[name] for name in features], axis=1)
-    return _Rows(x, fold_of[group], group, found["pattern"], found["images"].astype(float))
+    found["size"] = _commonest(found["size"], found["images"])
+    first, cell = _cells([found[name] for name in features])
+    told = {name: found[name][first] for name in features}
+    x = np.concatenate([_ages(told[name]) if name == "age" else _one_hot(told[name]) for name in features], axis=1)
+    return _Rows(x, cell, fold_of[group], group, len(number), found["pattern"], found["images"].astype(float))
+
+
+def _cells(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Number rows that are alike in all columns: the first row of each number, and the number of each row."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        levels, place = np.unique(column, return_inverse=True)
+        code = code * len(levels) + place
+    _, first, cell = np.unique(code, return_index=True, return_inverse=True)
+    return first, cell
 
 
 def _one_hot(code: np.ndarray) -> np.ndarray:
@@ -115,30 +128,40 @@ def _probes(index: Index, rows: _Rows, policy: Policy, folds: int) -> Iterator[d
     for at, finding in enumerate(index.finding_names):
         positive = np.isin(states[:, at], sorted(policy.positive_states))[rows.pattern]
         counted = np.isin(states[:, at], sorted(policy.denominator_states))[rows.pattern]
-        people = len(np.unique(rows.group[positive]))
-        others = len(np.unique(rows.group[counted & ~positive]))
+        people, others = (_people(rows, which) for which in (positive, counted & ~positive))
         yes, of = (int(rows.images[which].sum()) for which in (positive, counted))
         made: dict[str, Any] = {
             "finding": finding, "positive": yes, "positive_patients": people, "of": of, "folds": folds,
         }  # fmt: skip
         few = min(yes, of - yes) < FEWEST or min(people, others) < folds
-        auc = float("nan") if few else _held_out_auc(rows, positive, counted)
+        auc = float("nan") if few else _held_out_auc(rows, positive, counted, folds)
         low, high = auc_interval(auc, people, others) if np.isfinite(auc) else (np.nan, np.nan)
         note = f"fewer than {FEWEST} positive or other images" if few else ""
         yield made | {"auc": auc, "low": float(low), "high": float(high), "note": note}
 
 
-def _held_out_auc(rows: _Rows, positive: np.ndarray, counted: np.ndarray) -> float:
+def _people(rows: _Rows, which: np.ndarray) -> int:
+    seen = np.zeros(rows.groups, dtype=bool)
+    seen[rows.group[which]] = True
+    return int(seen.sum())
+
+
+def _held_out_auc(rows: _Rows, positive: np.ndarray, counted: np.ndarray, folds: int) -> float:
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
-    x, y, fold, weight = _gathered(rows, positive, counted)
+    # What the model cannot tell apart is one row: there are far fewer of them than images.
+    cells = len(rows.x)
+    other = counted & ~positive
+    weights = np.stack([_images(rows, which, folds * cells) for which in (other, positive)])
+    y, row = np.nonzero(weights)
+    weight, fold, x = weights[y, row], row // cells, rows.x[row % cells]
     areas, pairs = [], []
-    for held in np.unique(fold):
+    for held in range(folds):
         told, asked = fold != held, fold == held
         if len(np.unique(y[told])) < 2 or len(np.unique(y[asked])) < 2:
             continue
-        model = LogisticRegression(max_iter=300)
+        model = LogisticRegression(solver="newton-cholesky", max_iter=300)
         score = model.fit(x[told], y[told], sample_weight=weight[told]).decision_function(x[asked])
         areas.append(roc_auc_score(y[asked], score, sample_weight=weight[asked]))
         yes = y[asked] == 1
@@ -147,12 +170,7 @@ def _held_out_auc(rows: _Rows, positive: np.ndarray, counted: np.ndarray) -> flo
     return float(np.average(areas, weights=pairs)) if areas else float("nan")
 
 
-def _gathered(
-    rows: _Rows, positive: np.ndarray, counted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows that the model cannot tell apart, summed: there are far fewer of them than images."""
-    keys = np.column_stack([rows.fold, positive, rows.x])[counted]
-    packed = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1]))).ravel()
-    _, first, place = np.unique(packed, return_index=True, return_inverse=True)
-    weight = np.bincount(place, rows.images[counted], minlength=len(first))
-    return keys[first, 2:], keys[first, 1], keys[first, 0], weight
+def _images(rows: _Rows, which: np.ndarray, length: int) -> np.ndarray:
+    """Images by fold and cell."""
+    at = rows.fold[which] * len(rows.x) + rows.cell[which]
+    return np.bincount(at, rows.images[which], minlength=length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def simpson(index: Index, cohort: Cohort | None = None, *, policy: Policy | str 
     """
     import pandas as pd
 
-    chosen, films = as_policy(policy), films_of(select(index, cohort))
+    chosen, films = as_policy(policy), _alike(films_of(select(index, cohort)))
     rows = [_checked(case) | {"policy": str(chosen)} for case in _cases(films, chosen)]
     table = pd.DataFrame(rows, columns=list(_CHECK)).astype(_CHECK)
     return table.sort_values("alert", ascending=False, kind="stable", ignore_index=True)
@@ -69,7 +69,7 @@ def simpson_strata(
     """
     import pandas as pd
 
-    chosen, films = as_policy(policy), films_of(select(index, cohort))
+    chosen, films = as_policy(policy), _alike(films_of(select(index, cohort)))
     asked = row
     if not asked:
         first = simpson(index, cohort, policy=chosen).head(1)
@@ -88,6 +88,20 @@ class _Case:
     key: tuple[str, str, str, str]
     crude: np.ndarray
     strata: dict[str, np.ndarray]
+
+
+def _alike(films: Films) -> Films:
+    """Whose images they are does not count here: all are one group, and those alike in labels and thirds one row."""
+    code = films.pattern
+    for name in THIRDS:
+        code = code * len(films.levels[name]) + films.codes[name]
+    _, first, row = np.unique(code, return_index=True, return_inverse=True)
+    images = np.bincount(row, films.images, minlength=len(first)).astype(np.int64)
+    codes = {name: films.codes[name][first] for name in THIRDS}
+    return replace(
+        films, group=np.zeros_like(first), number=films.number[:1], pattern=films.pattern[first], images=images,
+        age=films.age[first], codes=codes,
+    )  # fmt: skip
 
 
 def _cases(films: Films, policy: Policy) -> Iterator[_Case]:

@@ -39,7 +39,7 @@ _ALONE = "SELECT -1 - image AS grouped, image_id FROM selected WHERE patient IS 
 
 @dataclass(frozen=True)
 class Films:
-    """Rows of images that are alike: ``group`` (0, 1, ...) is the patient, or the image where it has none.
+    """Rows of images that are alike, by ``group`` (0, 1, ...): the patient, or the image where it has none.
 
     All arrays have shape (rows,) but ``names`` (groups,) and ``number`` (groups,): the patient's dense
     number, or -1 - image. ``split``, ``view``, ``sex`` and ``age_band`` are places in ``levels``.
@@ -53,7 +53,15 @@ class Films:
     age: Whole
     codes: dict[str, Whole]
     levels: dict[str, tuple[str, ...]]
-    names: NDArray[np.str_]
+    selection: Selection
+
+    @cached_property
+    def names(self) -> NDArray[np.str_]:
+        """Identifiers of the patients, or of the images without one."""
+        known = dict(self.index.rows(_PATIENTS))
+        if self.alone:
+            known |= dict(self.selection.rows(_ALONE))
+        return np.array([str(known[int(one)]) for one in self.number], dtype=np.str_)
 
     @property
     def groups(self) -> int:
@@ -108,17 +116,10 @@ def films_of(selection: Selection, tags: Sequence[tuple[str, str]] = ()) -> Film
         codes={name: whole[name] for name in levels}
         | {tag_name(*tag): whole[f"tag{at}"] for at, tag in enumerate(tags)},
         levels=levels | {tag_name(*tag): TAG_LEVELS for tag in tags},
-        names=_names(selection, number),
+        selection=selection,
     )
 
 
 def tag_name(reader: str, finding: str) -> str:
     """Return the name of an attribute that another reader's table gives."""
     return f"{finding} ({reader})"
-
-
-def _names(selection: Selection, number: Whole) -> NDArray[np.str_]:
-    known = dict(selection.index.rows(_PATIENTS))
-    if (number < 0).any():
-        known |= dict(selection.rows(_ALONE))
-    return np.array([str(known[int(one)]) for one in number], dtype=np.str_)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -105,12 +106,24 @@ def build_split(
     if unknown:
         raise CxrdashError(f"'{shown(unknown[0])}' is nothing to stratify by.", f"Known: {', '.join(ATTRIBUTES)}.")
     films, chosen = films_of(select(index, cohort)), as_policy(policy)
-    vectors = _vectors(films, chosen, strata)
     fractions = tuple(shares.values())
-    atom = _atoms(films)
-    ranks = _ranks(films.names, seed)
-    part = divide(_summed(vectors, atom), fractions, sizes=_summed(films.size, atom), ranks=_first(ranks, atom))[atom]
+    asked = (cohort or Cohort(), fractions, chosen, tuple(strata), seed)
+    known, part = _LAST.get(index, ((), films.number))
+    if known != asked:
+        part = _divided(films, fractions, chosen, strata, seed)
+        _LAST[index] = (asked, part)
     return Split(films, tuple(shares), part, fractions, chosen, tuple(strata), seed)
+
+
+# The last division of each dataset: several tables and files are made of one split, and it takes longest.
+_LAST: WeakKeyDictionary[Index, tuple[tuple[object, ...], Whole]] = WeakKeyDictionary()
+
+
+def _divided(films: Films, fractions: Sequence[float], policy: Policy, strata: Sequence[str], seed: int) -> Whole:
+    """Return the part of each group; groups that share a picture are divided as one."""
+    vectors, atom = _vectors(films, policy, strata), _atoms(films)
+    ranks = _first(_ranks(films.names, seed), atom)
+    return divide(_summed(vectors, atom), fractions, sizes=_summed(films.size, atom), ranks=ranks)[atom]
 
 
 def given_split(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> Split | None:
@@ -124,12 +137,11 @@ def given_split(index: Index, cohort: Cohort | None = None, *, policy: Policy | 
     names = tuple(films.levels["split"][at] for at in present)
     if len(names) < 2:
         return None
-    place = {at: number for number, at in enumerate(present)}
-    part_of_row = np.array([place[int(at)] for at in films.codes["split"]], dtype=np.int64)
+    part_of_row = np.searchsorted(present, films.codes["split"])
     key, group = np.unique(films.group * len(names) + part_of_row, return_inverse=True)
     divided = Films(
         films.index, group.astype(np.int64), films.number[key // len(names)], films.pattern, films.images, films.age,
-        films.codes, films.levels, films.names[key // len(names)],
+        films.codes, films.levels, films.selection,
     )  # fmt: skip
     part = (key % len(names)).astype(np.int64)
     images = np.bincount(part, divided.size, minlength=len(names))
@@ -239,17 +251,26 @@ def proof(images: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
     Counted anew from the list of images itself (``split_images``), not from how it was made. ``patients``
     is None where no image of the two parts has a patient.
     """
+    units = (("patients", "patient_id"), ("studies", "study_id"), ("images", "image_id"))
+    stands = {unit: _stands(images, column, names) for unit, column in units}
     rows = []
-    sets = {
-        (name, column): set(images.loc[images["part"] == name, column]) - {""}
-        for name in names
-        for column in ("patient_id", "study_id", "image_id")
-    }
-    for a, b in combinations(names, 2):
-        row: dict[str, Any] = {"part_a": a, "part_b": b}
-        for unit, column in (("patients", "patient_id"), ("studies", "study_id"), ("images", "image_id")):
-            in_a, in_b = sets[a, column], sets[b, column]
-            row |= {f"{unit}_a": len(in_a), f"{unit}_b": len(in_b)}
-            row[f"shared_{unit}"] = len(in_a & in_b) if in_a or in_b else None
+    for a, b in combinations(range(len(names)), 2):
+        row: dict[str, Any] = {"part_a": names[a], "part_b": names[b]}
+        for unit, table in stands.items():
+            in_a, in_b = table[:, a], table[:, b]
+            row |= {f"{unit}_a": int(in_a.sum()), f"{unit}_b": int(in_b.sum())}
+            row[f"shared_{unit}"] = int((in_a & in_b).sum()) if in_a.any() or in_b.any() else None
         rows.append(row)
     return rows
+
+
+def _stands(images: pd.DataFrame, column: str, names: Sequence[str]) -> np.ndarray:
+    """Return boolean (identifiers, parts): which identifier stands in which part; the empty text is none."""
+    import pandas as pd
+
+    code, known = pd.factorize(images[column])
+    part = pd.Index(names).get_indexer(images["part"])
+    table = np.zeros((len(known), len(names)), dtype=bool)
+    table[code[part >= 0], part[part >= 0]] = True
+    named: np.ndarray = table[np.asarray(known != "", dtype=bool)]
+    return named

@@ -5,7 +5,8 @@ METHODS 6.2; the cost is the squared deviation from each part's target, relative
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -47,16 +48,44 @@ def _order(relative: Array, ranks: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _placed(counts: Array, images: Array, shares: Array, weights: Array, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place group after group, each of which sees what the parts hold by then.
+
+    Plain numbers beat arrays in such a loop, and a group has few columns of its own to add up.
+    """
     part = np.zeros(len(counts), dtype=np.int64)
-    beyond = -np.outer(shares, counts.sum(axis=0))  # what each part has, less its target
-    squared = weights**2
-    held = np.zeros(len(shares))
-    for at in order:
-        row = counts[at]
-        costs = np.round(((2 * beyond + row) @ (squared * row)) / shares, DIGITS)
-        alike = np.flatnonzero(costs == costs.min())
-        chosen = int(alike[np.argmin(held[alike])]) if len(alike) > 1 else int(alike[0])
+    # Twice what each part has beyond its target, by column.
+    fractions, sizes, held = shares.tolist(), images.tolist(), [0.0] * len(shares)
+    beyond = [(-2 * share * counts.sum(axis=0)).tolist() for share in fractions]
+    scales = (10.0**DIGITS / shares).tolist()
+    levels = list(zip(beyond, scales, strict=True))
+    for at, own, columns, weighted, doubled in _sparse(counts[order], weights, order):
+        # As whole numbers of the last digit that counts, equal costs are equal on every machine.
+        costs = [
+            round((sum(map(mul, map(above.__getitem__, columns), weighted)) + own) * scale) for above, scale in levels
+        ]
+        least = min(costs)
+        chosen = costs.index(least)
+        if costs.count(least) > 1:
+            chosen = min((p for p, cost in enumerate(costs) if cost == least), key=held.__getitem__)
         part[at] = chosen
-        beyond[chosen] += row
-        held[chosen] += images[at] / shares[chosen]
+        above = beyond[chosen]
+        for j, x in zip(columns, doubled, strict=True):
+            above[j] += x
+        held[chosen] += sizes[at] / fractions[chosen]
     return part
+
+
+def _sparse(
+    counts: Array, weights: Array, order: NDArray[np.int64]
+) -> Iterator[tuple[int, float, list[int], list[float], list[float]]]:
+    """Yield each row's group, cost of its own, columns that it has, its counts times squared weights and doubled."""
+    row, column = np.nonzero(counts)
+    value = counts[row, column]
+    weighted = value * weights[column] ** 2
+    ends = np.cumsum(np.bincount(row, minlength=len(counts))).tolist()
+    own = np.bincount(row, value * weighted, minlength=len(counts)).tolist()
+    columns, weighted_list, doubled = column.tolist(), weighted.tolist(), (2 * value).tolist()
+    first = 0
+    for at, cost, last in zip(order.tolist(), own, ends, strict=True):
+        yield at, cost, columns[first:last], weighted_list[first:last], doubled[first:last]
+        first = last

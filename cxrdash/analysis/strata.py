@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from cxrdash.analysis.odds import Contrast, contrast_of_sums, corrected_v
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.split_films import NOT_READ, Films, films_of
+from cxrdash.analysis.strata_sums import Attribute, Columns, Sums, sums_by_finding
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
@@ -18,7 +18,6 @@ from cxrdash.labels.policies import Policy
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy.sparse import csr_array
 
 ALERT, NOTE = 0.5, 0.2  # of a standardised difference
 MOST_OF_POSITIVE, NOT_MOST_OF_OTHER = 0.8, 0.6
@@ -63,7 +62,10 @@ def strata(index: Index, cohort: Cohort | None = None, *, policy: Policy | str =
 
     chosen, selection = as_policy(policy), select(index, cohort)
     films = films_of(selection, _tags(index))
-    rows = [row for at in range(len(index.finding_names)) for row in _rows(films, chosen, at)]
+    positive = films.positive(chosen)
+    columns = Columns(list(_attributes(films, positive)))
+    sums = sums_by_finding(films, columns, positive, films.counted(chosen))
+    rows = [row for at, found in enumerate(sums) for row in _rows(films, columns, at, found)]
     q = _q_values([row.pop("p_value") for row in rows])
     table = pd.DataFrame(rows, columns=[name for name in _STRATA if name not in ("q", "policy")])
     return table.assign(q=q, policy=str(chosen))[list(_STRATA)].astype(_STRATA)
@@ -76,98 +78,45 @@ def _tags(index: Index) -> list[tuple[str, str]]:
     return found[:MOST_TAGS]
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Indicator columns over rows of films: ``attribute``, ``level`` and, per row and attribute, the level's place.
-
-    Each attribute begins with a column for all its rows; ``code[attribute]`` is -1 where a row does not count.
-    """
-
-    names: list[tuple[str, str]]
-    start: dict[str, int]
-    codes: dict[str, np.ndarray]
-
-    @property
-    def width(self) -> int:
-        return len(self.names)
-
-
-def _columns(films: Films, policy: Policy, finding: int) -> _Columns:
-    names: list[tuple[str, str]] = []
-    start, codes = {}, {}
-    for attribute, code, levels in _attributes(films, policy, finding):
-        start[attribute] = len(names)
-        codes[attribute] = code
-        names += [(attribute, "")] + [(attribute, level) for level in levels]
-    return _Columns(names, start, codes)
-
-
-def _attributes(films: Films, policy: Policy, finding: int) -> Iterator[tuple[str, np.ndarray, tuple[str, ...]]]:
+def _attributes(films: Films, positive: np.ndarray) -> Iterator[Attribute]:
     for name in METADATA:
         if len(np.unique(films.codes[name])) > 1:
-            yield name, films.codes[name], films.levels[name]
-    positive = films.positive(policy)
-    for at, other in enumerate(films.index.findings):
-        if other.kind == "device" and at != finding:
-            yield other.name, positive[films.pattern, at].astype(np.int64), ("no", "yes")
+            yield Attribute(name, films.codes[name], films.levels[name])
+    for at, finding in enumerate(films.index.findings):
+        if finding.kind == "device":
+            yield Attribute(finding.name, positive[films.pattern, at].astype(np.int64), ("no", "yes"))
     for name, levels in films.levels.items():
         if levels[0] == NOT_READ:
-            yield name, films.codes[name] - 1, levels[1:]
+            yield Attribute(name, films.codes[name] - 1, levels[1:])
 
 
-def _rows(films: Films, policy: Policy, finding: int) -> Iterator[dict[str, Any]]:
-    columns = _columns(films, policy, finding)
-    positive = films.positive(policy)[films.pattern, finding]
-    other = films.counted(policy)[films.pattern, finding] & ~positive
-    yes, no = (_counts(films, columns, rows) for rows in (positive, other))
-    products = {"pp": (yes.T @ yes).toarray(), "pn": (yes.T @ no).toarray(), "nn": (no.T @ no).toarray()}
-    sums = np.asarray(yes.sum(axis=0)).ravel(), np.asarray(no.sum(axis=0)).ravel()
-    clusters = np.asarray(((yes + no) > 0).sum(axis=0)).ravel()
+def _rows(films: Films, columns: Columns, finding: int, sums: Sums) -> Iterator[dict[str, Any]]:
     found = []
-    for attribute, first in columns.start.items():
-        places = [at for at in range(first + 1, columns.width) if columns.names[at][0] == attribute]
-        present = [at for at in places if sums[0][at] + sums[1][at] > 0]
+    for attribute, first in zip(columns.attributes, columns.start, strict=True):
+        if attribute.name == films.index.finding_names[finding]:
+            continue
+        places = range(first + 1, first + 1 + len(attribute.levels))
+        present = [at for at in places if sums.positive[at] + sums.other[at] > 0]
         if len(present) < 2:
             continue
-        association = corrected_v([sums[0][present], sums[1][present]])
+        association = corrected_v([sums.positive[present], sums.other[present]])
         # Two levels say the same thing twice; the rarer one says it better.
-        shown = present if len(present) > 2 else [min(present, key=lambda at: sums[0][at] + sums[1][at])]
+        shown = present if len(present) > 2 else [min(present, key=lambda at: sums.positive[at] + sums.other[at])]
         for at in shown:
-            made = _contrast(products, sums, first, at, int(clusters[first]))
-            found.append(_row(films, finding, columns.names[at], made) | {"attribute_v": association})
+            level = attribute.levels[at - first - 1]
+            made = _contrast(sums, first, at)
+            found.append(_row(films, finding, (attribute.name, level), made) | {"attribute_v": association})
     yield from sorted(found, key=lambda row: -abs(row["smd"]) if np.isfinite(row["smd"]) else 1.0)
 
 
-def _counts(films: Films, columns: _Columns, rows: np.ndarray) -> csr_array:
-    """Units by group and column, of these rows."""
-    from scipy.sparse import csr_array
-
-    at = np.flatnonzero(rows)
-    group, images = films.group[at], films.images[at].astype(float)
-    places, groups, weights = [], [], []
-    for attribute, first in columns.start.items():
-        code = columns.codes[attribute][at]
-        counts = code >= 0
-        for column in (np.full(int(counts.sum()), first), first + 1 + code[counts]):
-            places.append(column)
-            groups.append(group[counts])
-            weights.append(images[counts])
-    shape = (films.groups, columns.width)
-    if not places:
-        return csr_array(shape)
-    return csr_array((np.concatenate(weights), (np.concatenate(groups), np.concatenate(places))), shape=shape)
-
-
-def _contrast(
-    products: dict[str, np.ndarray], sums: tuple[np.ndarray, np.ndarray], first: int, at: int, clusters: int
-) -> Contrast:
+def _contrast(sums: Sums, first: int, at: int) -> Contrast:
     """Cells of a level: a in it and positive, b positive elsewhere, c and d the same of the others."""
     # a, b, c, d from the level's column and that of the whole attribute, of positives and of others.
     mix = np.array([[1, 0, 0, 0], [-1, 1, 0, 0], [0, 0, 1, 0], [0, 0, -1, 1]], dtype=float)
     pick = np.ix_([at, first], [at, first])
-    second = np.block([[products["pp"][pick], products["pn"][pick]], [products["pn"][pick].T, products["nn"][pick]]])
-    totals = np.array([sums[0][at], sums[0][first], sums[1][at], sums[1][first]])
-    return contrast_of_sums(mix @ totals, mix @ second @ mix.T, clusters)
+    second = np.block([[sums.pp[pick], sums.pn[pick]], [sums.pn[pick].T, sums.nn[pick]]])
+    totals = np.array([sums.positive[at], sums.positive[first], sums.other[at], sums.other[first]])
+    return contrast_of_sums(mix @ totals, mix @ second @ mix.T, int(sums.patients[first]))
 
 
 def _row(films: Films, finding: int, place: tuple[str, str], made: Contrast) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
 from cxrdash import charts
 from cxrdash.analysis.balance import PAIRS_UP_TO, split_for
 from cxrdash.analysis.split_files import manifest, tables
-from cxrdash.analysis.splits import DEFAULT_PARTS, DEFAULT_STRATA, GIVEN, parse_parts
+from cxrdash.analysis.splits import DEFAULT_PARTS, DEFAULT_STRATA, GIVEN, Split, parse_parts
 from cxrdash.errors import CxrdashError
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame, show_fault
@@ -246,18 +246,22 @@ def _copies(now: Frame, shown: Shown) -> None:
                      query_params={"d_across": ["true"], "d_scope": ["All"]})  # fmt: skip
 
 
-def files(now: Frame, asked: Asked) -> None:
+def files(now: Frame, asked: Asked, shown: Shown) -> None:
     """The split as files: one CSV of images with their part, and what it was made from."""
-    split = split_for(now.index, now.cohort, parts=asked.parts, policy=now.policy, strata=asked.strata, seed=asked.seed)
-    if split is None:
+    if shown.sizes.empty:
         return
+
+    def split() -> Split:
+        options: dict[str, Any] = {"parts": asked.parts, "strata": asked.strata, "seed": asked.seed}
+        return cast(Split, split_for(now.index, now.cohort, policy=now.policy, **options))
+
     name = f"{now.index.dataset}-split"
     st.download_button(
-        "Images with their part (CSV)", lambda: tables(split, now.cohort)["split.csv"], file_name=f"{name}.csv",
+        "Images with their part (CSV)", lambda: tables(split(), now.cohort)["split.csv"], file_name=f"{name}.csv",
         mime="text/csv", on_click="ignore", width="stretch",
     )  # fmt: skip
     st.download_button(
         "What it was made from (JSON)",
-        lambda: json.dumps(manifest(split, now.cohort), indent=2, ensure_ascii=False).encode(),
+        lambda: json.dumps(manifest(split(), now.cohort), indent=2, ensure_ascii=False).encode(),
         file_name=f"{name}.json", mime="application/json", on_click="ignore", width="stretch",
     )  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 from cxrdash import analysis
 from cxrdash.analysis.split_files import manifest, tables
 from cxrdash.analysis.splits import (
+    _LAST,
     DEFAULT_PARTS,
     Split,
     build_split,
@@ -139,6 +140,21 @@ def test_rows_in_another_order_give_the_same_parts(invented: Pair, tmp_path: Pat
     shuffled = invented.dataset.shuffled(2).index(tmp_path / "shuffled")
     elsewhere = split_images(build_split(shuffled, parts="3 folds", seed=4)).set_index("image_id")["part"]
     pd.testing.assert_series_equal(same.sort_index(), elsewhere.sort_index())
+
+
+def test_another_question_in_between_does_not_change_the_answer(invented: Pair) -> None:
+    """The last division of a dataset is kept; it answers only the same question."""
+    asked: tuple[dict[str, Any], ...] = (
+        {"parts": "train=0.7,test=0.3"}, {"parts": "train=0.6,test=0.4"}, {"parts": "train=0.7,test=0.3", "seed": 4},
+        {"parts": "train=0.7,test=0.3", "strata": ()}, {"parts": "train=0.7,test=0.3", "policy": "U-Ones"},
+        {"parts": "train=0.7,test=0.3", "cohort": Cohort(views=("PA",))},
+    )  # fmt: skip
+    alone = []
+    for options in asked:
+        _LAST.clear()
+        alone.append(build_split(invented.index, **options).part.tolist())
+    assert [build_split(invented.index, **options).part.tolist() for options in asked] == alone
+    assert build_split(invented.index, **asked[-1]).part.tolist() == alone[-1]
 
 
 def test_images_without_a_patient_are_placed_one_by_one_and_leakage_is_not_called_none(nobody: Index) -> None:

@@ -7,14 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from cxrdash import analysis
+from cxrdash.analysis import strata_sums
+from cxrdash.analysis.split_films import films_of
+from cxrdash.analysis.strata_sums import Attribute, Columns, sums_by_finding
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
 from cxrdash.index.store import Index, open_index
+from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import State
+from tests.analysis import brute
 from tests.analysis.conftest import Pair
 from tests.datasets import chexpert_row, indexed, nih_row, write_chexpert, write_nih
 
@@ -184,3 +192,51 @@ def test_the_view_gives_edema_away_on_nih(real_nih: Index) -> None:
 def test_cramers_v_ranks_attributes_and_is_no_alarm_on_nih(real_nih: Index) -> None:  # METHODS 4.7: V = 0.142
     found = row_of(analysis.strata(real_nih), "Edema", "view", "AP")
     assert found["attribute_v"] == pytest.approx(0.142, abs=5e-4) and found["verdict"] == "alert"
+
+
+def test_the_probe_is_a_model_of_single_images(told: Index) -> None:
+    """Rows summed up or not: the area is that of a model fitted to every image on its own."""
+    patients = np.array([int(name) for (name,) in told.rows("SELECT patient_id FROM patients ORDER BY patient")])
+    view, edema = (patients % 2 == 0).astype(float), patients % 3 == 0
+    x, fold = np.column_stack([view, 1 - view]), np.random.default_rng(1).permutation(300) % 5
+    areas, pairs = [], []
+    for held in range(5):
+        told_of, asked = fold != held, fold == held
+        model = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(x[told_of], edema[told_of])
+        areas.append(roc_auc_score(edema[asked], model.decision_function(x[asked])))
+        pairs.append(edema[asked].sum() * (~edema[asked]).sum())
+    found = analysis.shortcut_probe(told, features=("view",)).set_index("finding").loc["Edema", "auc"]
+    assert found == pytest.approx(np.average(areas, weights=pairs), abs=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["as_is", "U-Ignore", "U-Ones, blank excluded"])
+def test_portions_and_single_patients_add_up_to_the_same(
+    invented: Pair, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    at_once = analysis.strata(invented.index, policy=policy)
+    monkeypatch.setattr(strata_sums, "CELLS_AT_ONCE", 1)
+    pd.testing.assert_frame_equal(analysis.strata(invented.index, policy=policy), at_once)
+
+
+@pytest.mark.parametrize("policy", ["as_is", "U-Ignore"])
+def test_products_are_those_of_each_patient_s_counts(invented: Pair, policy: str) -> None:
+    """Every patient's images of a view, among positives and others, counted one patient after another."""
+    chosen, images = Policy.parse(policy), brute.marked(invented.dataset)
+    films = films_of(select(invented.index))
+    views = Attribute("view", films.codes["view"], films.levels["view"])
+    columns = Columns([views])
+    found = sums_by_finding(films, columns, films.positive(chosen), films.counted(chosen))
+    whose = images["patient_id"].fillna("none: " + images["image_id"])
+    for at, finding in enumerate(invented.index.finding_names):
+        positive, counted = brute.parts(images[finding], chosen)
+        tables = []
+        for which in (positive, counted & ~positive):
+            counts = pd.crosstab(whose[which], images["view"][which]).reindex(columns=views.levels)
+            counts = counts.reindex(whose.unique()).fillna(0)
+            tables.append(np.column_stack([counts.sum(axis=1), counts]))
+        yes, no = tables
+        assert found[at].positive.tolist() == yes.sum(axis=0).tolist()
+        assert found[at].other.tolist() == no.sum(axis=0).tolist()
+        for name, expected in (("pp", yes.T @ yes), ("pn", yes.T @ no), ("nn", no.T @ no)):
+            assert getattr(found[at], name).tolist() == expected.tolist()
+        assert found[at].patients.tolist() == ((yes + no) > 0).sum(axis=0).tolist()
