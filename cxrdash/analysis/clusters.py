@@ -137,9 +137,16 @@ def _units(found: dict[str, np.ndarray], states: np.ndarray) -> tuple[Groups, np
     first = np.flatnonzero(new | changes(found["study"]))
     known = found["study"][first] >= 0  # an image of no study is no unit
     studies = {name: column[first[known]] for name, column in found.items() if name != "study"}
-    if len(first) < len(new):
-        unions = np.maximum.reduceat(states[found["pattern"]], first, axis=0)[known]
-        states, studies["pattern"] = np.unique(unions, axis=0, return_inverse=True)
+    lengths = np.diff(first, append=len(new))
+    differs = np.add.reduceat(found["pattern"] != np.repeat(found["pattern"][first], lengths), first) > 0
+    differs &= found["study"][first] >= 0
+    if differs.any():  # in most datasets a study's images share its labels
+        rows = np.repeat(differs, lengths)
+        starts = np.cumsum(lengths[differs]) - lengths[differs]
+        unions = np.maximum.reduceat(states[found["pattern"][rows]], starts, axis=0)
+        made, place = np.unique(unions, axis=0, return_inverse=True)
+        studies["pattern"][differs[known]] = len(states) + place
+        states = np.concatenate([states, made])
     return grouped(studies), states
 
 

@@ -64,14 +64,13 @@ def corrected_v(counts: ArrayLike) -> float:
 
     Rows and columns without a count are left out; NaN where less than two of either remain.
     """
-    from scipy.stats import chi2_contingency
-
     table = np.asarray(counts, dtype=float)
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     if min(table.shape) < 2:
         return float("nan")
     n, sides = table.sum(), np.array(table.shape)
-    found = chi2_contingency(table, correction=False).statistic / n - np.prod(sides - 1) / (n - 1)
+    expected = table.sum(axis=1, keepdims=True) * (table.sum(axis=0) / n)
+    found = ((table - expected) ** 2 / expected).sum() / n - np.prod(sides - 1) / (n - 1)
     return float(np.sqrt(max(0.0, found) / (np.min(sides - (sides - 1) ** 2 / (n - 1)) - 1)))
 
 
@@ -147,12 +146,13 @@ def mantel_haenszel(tables: ArrayLike, *, level: float = LEVEL) -> Pooled:
     return Pooled(float(odds), float(odds * np.exp(-half)), float(odds * np.exp(half)))
 
 
-def newcombe(k1: float, n1: float, k2: float, n2: float, *, level: float = LEVEL) -> tuple[float, float]:
+def newcombe(
+    k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, *, level: float = LEVEL
+) -> tuple[Array, Array]:
     """Return the interval of the difference k1/n1 - k2/n2 of independent proportions; NaN where one is undefined.
 
     Newcombe, Statistics in Medicine 1998, method 10: the Wilson limits of both, combined.
     """
-    p, q = float(ratio(k1, n1)), float(ratio(k2, n2))
-    (low_p, high_p), (low_q, high_q) = ((float(a), float(b)) for a, b in (wilson(k1, n1, level=level),
-                                                                         wilson(k2, n2, level=level)))  # fmt: skip
-    return p - q - float(np.hypot(p - low_p, high_q - q)), p - q + float(np.hypot(high_p - p, q - low_q))
+    p, q = ratio(k1, n1), ratio(k2, n2)
+    (low_p, high_p), (low_q, high_q) = wilson(k1, n1, level=level), wilson(k2, n2, level=level)
+    return p - q - np.hypot(p - low_p, high_q - q), p - q + np.hypot(high_p - p, q - low_q)

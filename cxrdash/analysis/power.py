@@ -125,14 +125,14 @@ def subgroup_power(  # noqa: PLR0913 - each assumption stands on the page under 
     table = pd.DataFrame(rows, columns=[name for name in _POWER if name in _GIVEN])
     n1, n2 = (table[name].to_numpy(dtype=float) for name in ("patients_a", "patients_b"))
     rest = sensitivity - drop
-    ends = [newcombe(sensitivity * a, a, rest * b, b) for a, b in zip(n1, n2, strict=True)]
+    low, high = newcombe(sensitivity * n1, n1, rest * n2, n2)
     return table.assign(
         sensitivity=sensitivity,
         drop=drop,
         power=power_of(sensitivity, rest, n1, n2),
         detectable_drop=detectable_drop(sensitivity, n1, n2),
-        difference_low=[low for low, _ in ends],
-        difference_high=[high for _, high in ends],
+        difference_low=low,
+        difference_high=high,
         needed=needed_per_group(sensitivity, rest),
     )[list(_POWER)].astype(_POWER)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,9 +49,14 @@ def simpson(index: Index, cohort: Cohort | None = None, *, policy: Policy | str 
     """
     import pandas as pd
 
-    chosen, films = as_policy(policy), _alike(films_of(select(index, cohort)))
-    rows = [_checked(case) | {"policy": str(chosen)} for case in _cases(films, chosen)]
-    table = pd.DataFrame(rows, columns=list(_CHECK)).astype(_CHECK)
+    chosen, films = as_policy(policy), films_of(select(index, cohort))
+    cases = list(_cases(films, chosen))
+    table = pd.DataFrame([_checked(case) for case in cases], columns=[name for name in _CHECK if name != "policy"])
+    a, b, c, d = np.array([case.crude for case in cases]).reshape(-1, 4).T
+    low, high = newcombe(a, a + c, b, b + d)
+    sure = (low > 0) | (high < 0) | (table["pooled_low"] > 1) | (table["pooled_high"] < 1)
+    table = table.assign(low=low, high=high, alert=table["alert"].astype(bool) & sure, policy=str(chosen))
+    table = table[list(_CHECK)].astype(_CHECK)
     return table.sort_values("alert", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -69,7 +74,7 @@ def simpson_strata(
     """
     import pandas as pd
 
-    chosen, films = as_policy(policy), _alike(films_of(select(index, cohort)))
+    chosen, films = as_policy(policy), films_of(select(index, cohort))
     asked = row
     if not asked:
         first = simpson(index, cohort, policy=chosen).head(1)
@@ -82,90 +87,91 @@ def simpson_strata(
 class _Case:
     """Cells (a, b, c, d: exposed positive, other positive, exposed not, other not) altogether and per stratum.
 
-    ``strata`` leaves out those that are too small.
+    ``strata`` (strata, 4), named in ``names``, leaves out those that are too small.
     """
 
     key: tuple[str, str, str, str]
     crude: np.ndarray
-    strata: dict[str, np.ndarray]
-
-
-def _alike(films: Films) -> Films:
-    """Whose images they are does not count here: all are one group, and those alike in labels and thirds one row."""
-    code = films.pattern
-    for name in THIRDS:
-        code = code * len(films.levels[name]) + films.codes[name]
-    _, first, row = np.unique(code, return_index=True, return_inverse=True)
-    images = np.bincount(row, films.images, minlength=len(first)).astype(np.int64)
-    codes = {name: films.codes[name][first] for name in THIRDS}
-    return replace(
-        films, group=np.zeros_like(first), number=films.number[:1], pattern=films.pattern[first], images=images,
-        age=films.age[first], codes=codes,
-    )  # fmt: skip
+    strata: np.ndarray
+    names: tuple[str, ...]
 
 
 def _cases(films: Films, policy: Policy) -> Iterator[_Case]:
-    positive, counted = films.positive(policy), films.counted(policy)
-    exposures = list(_exposures(films, positive))
+    tables = list(_tables(films, policy))
     for finding, name in enumerate(films.index.finding_names):
-        state = np.where(positive[:, finding], 0, np.where(counted[:, finding], 1, 2))[films.pattern]
-        for exposure, level, exposed in exposures:
+        for exposure, level, third, table in tables:
             if exposure == name:
                 continue
-            for third in THIRDS:
-                if third == exposure or len(films.levels[third]) < 2:
-                    continue
-                cells = _cells(films, state, exposed, third)
-                kept = {
-                    stratum: cells[at]
-                    for at, stratum in enumerate(films.levels[third])
-                    if min(cells[at][[0, 2]].sum(), cells[at][[1, 3]].sum()) >= FEWEST
-                }
-                whole = cells.sum(axis=0)
-                if whole[[0, 2]].sum() and whole[[1, 3]].sum():
-                    yield _Case((name, exposure, level, third), whole, kept)
+            cells = table[:, finding]
+            kept = np.minimum(cells[:, 0] + cells[:, 2], cells[:, 1] + cells[:, 3]) >= FEWEST
+            whole = cells.sum(axis=0)
+            if whole[[0, 2]].sum() and whole[[1, 3]].sum():
+                names = tuple(stratum for stratum, keep in zip(films.levels[third], kept, strict=True) if keep)
+                yield _Case((name, exposure, level, third), whole, cells[kept], names)
 
 
-def _exposures(films: Films, positive: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+def _tables(films: Films, policy: Policy) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """Yield each exposure, its level, a third variable and the cells, int64 of shape (its levels, findings, 4).
+
+    Whose the images are does not count here, so they are summed by view, sex and age band at once.
+    """
+    from scipy.sparse import csc_array
+
+    sizes = [len(films.levels[name]) for name in THIRDS]
+    joint = np.ravel_multi_index([films.codes[name] for name in THIRDS], sizes)
+    shape = (int(np.prod(sizes)), len(films.index.dictionary))
+    images = csc_array((films.images.astype(float), (joint, films.pattern)), shape)
+    level_of = dict(zip(THIRDS, np.indices(sizes).reshape(len(THIRDS), -1), strict=True))
+    positive = films.positive(policy)
+    kinds = (positive.astype(float), (films.counted(policy) & ~positive).astype(float))
+    whole = [images @ kind for kind in kinds]
+    for exposure, level, exposed in _exposures(films, positive, (images, kinds, whole), level_of):
+        for third in THIRDS:
+            if third == exposure or len(films.levels[third]) < 2:
+                continue
+            strata = (level_of[third] == np.arange(len(films.levels[third]))[:, None]).astype(float)
+            (yes, not_yes), (no, not_no) = ((part, all_ - part) for part, all_ in zip(exposed, whole, strict=True))
+            cells = np.stack([strata @ part for part in (yes, not_yes, no, not_no)], axis=-1)
+            yield exposure, level, third, np.rint(cells).astype(np.int64)
+
+
+def _exposures(
+    films: Films, positive: np.ndarray, counts: tuple[Any, tuple[np.ndarray, ...], list[np.ndarray]],
+    level_of: dict[str, np.ndarray],
+) -> Iterator[tuple[str, str, list[np.ndarray]]]:  # fmt: skip
+    """Yield exposures with their exposed images, positive and other: each (joint levels, findings)."""
+    images, kinds, whole = counts
     for name in THIRDS:
-        for at, level in enumerate(films.levels[name]):
-            exposed = films.codes[name] == at
-            if exposed.any() and not exposed.all():
-                yield name, level, exposed
+        present = np.unique(films.codes[name])
+        for at in present.tolist() if len(present) > 1 else []:
+            inside = (level_of[name] == at)[:, None]
+            yield name, films.levels[name][at], [part * inside for part in whole]
     for at, finding in enumerate(films.index.findings):
         if finding.kind == "device":
-            yield finding.name, "yes", positive[films.pattern, at]
-
-
-def _cells(films: Films, state: np.ndarray, exposed: np.ndarray, third: str) -> np.ndarray:
-    levels = len(films.levels[third])
-    code = films.codes[third] * 6 + state * 2 + ~exposed
-    return np.bincount(code, films.images, minlength=levels * 6).reshape(levels, 6)[:, :4]
+            patterns = np.flatnonzero(positive[:, at])
+            yield finding.name, "yes", [images[:, patterns] @ kind[patterns] for kind in kinds]
 
 
 def _checked(case: _Case) -> dict[str, Any]:
-    a, b, c, d = case.crude
-    differences = np.array([_difference(cells) for cells in case.strata.values()])
-    crude = _difference(case.crude)
-    low, high = newcombe(a, a + c, b, b + d)
-    pooled = mantel_haenszel(np.array(list(case.strata.values())).reshape(-1, 4))
+    a, b, c, d = case.crude.tolist()
+    differences, crude = _difference(case.strata), float(_difference(case.crude))
+    pooled = mantel_haenszel(case.strata)
     turned = bool(crude and len(differences) > 1 and (np.sign(differences) == -np.sign(crude)).all())
-    sure = low > 0 or high < 0 or pooled.low > 1 or pooled.high < 1
     return {
         **dict(zip(("finding", "exposure", "level", "third"), case.key, strict=True)),
-        "positive_exposed": a, "exposed": a + c, "positive_other": b, "other": b + d, "difference": crude, "low": low,
-        "high": high, "strata": len(differences), "pooled_odds": pooled.odds_ratio, "pooled_low": pooled.low,
-        "pooled_high": pooled.high, "alert": turned and sure,
+        "positive_exposed": a, "exposed": a + c, "positive_other": b, "other": b + d, "difference": crude,
+        "strata": len(differences), "pooled_odds": pooled.odds_ratio, "pooled_low": pooled.low,
+        "pooled_high": pooled.high, "alert": turned,
     }  # fmt: skip
 
 
-def _difference(cells: np.ndarray) -> float:
-    a, b, c, d = cells
-    return float(a / (a + c) - b / (b + d))
+def _difference(cells: np.ndarray) -> np.ndarray:
+    a, b, c, d = np.moveaxis(cells, -1, 0)
+    return np.asarray(a / (a + c) - b / (b + d))
 
 
 def _strata_rows(case: _Case, policy: str) -> Iterator[dict[str, Any]]:
-    for stratum, (a, b, c, d) in {"all": case.crude, **case.strata}.items():
+    for stratum, (a, b, c, d) in zip(("all", *case.names), (case.crude, *case.strata), strict=True):
         low, high = newcombe(a, a + c, b, b + d)
         yield {
             **dict(zip(("finding", "exposure", "level", "third"), case.key, strict=True)), "stratum": stratum,

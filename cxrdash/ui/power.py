@@ -217,7 +217,7 @@ def calculator(sensitivity: float, drop: float) -> None:
 
 def calculated(n1: int, n2: int, p1: float, p2: float) -> list[str]:
     """Return what follows from two numbers of positives and two rates, in sentences."""
-    low, high = newcombe(p1 * n1, n1, p2 * n2, n2)
+    low, high = (float(end) for end in newcombe(p1 * n1, n1, p2 * n2, n2))
     least = float(detectable_drop(p1, n1, n2))
     zero = rule_of_three(min(n1, n2))
     missed = (

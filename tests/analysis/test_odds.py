@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from cxrdash.analysis.odds import Contrast, contrast, corrected_v, mantel_haenszel, newcombe
@@ -118,4 +119,9 @@ def test_cramers_v_freed_of_its_bias() -> None:  # METHODS T4.7 and T4.8
     assert corrected_v([[30, 20, 50], [10, 40, 50]]) == pytest.approx(0.271391, abs=5e-7)
     assert corrected_v([[12, 18], [20, 25]]) == 0
     assert corrected_v([[30, 20, 0, 50], [10, 40, 0, 50], [0, 0, 0, 0]]) == pytest.approx(0.271391, abs=5e-7)
+    seven = np.arange(1, 15).reshape(2, 7) ** 2 % 11 + 1
+    chi2 = chi2_contingency(seven, correction=False).statistic
+    n = seven.sum()
+    corrected = (chi2 / n - 6 / (n - 1)) / (2 - 1 / (n - 1) - 1)
+    assert corrected_v(seven) == pytest.approx(np.sqrt(max(0.0, corrected)))
     assert np.isnan(corrected_v([[3, 0], [4, 0]])) and np.isnan(corrected_v([[0, 0], [0, 0]]))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from cxrdash import analysis
 from cxrdash.analysis.odds import contrast
-from cxrdash.analysis.pair_odds import benjamini_hochberg
+from cxrdash.analysis.pair_odds import benjamini_hochberg, fisher
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import Index
@@ -125,3 +128,17 @@ def test_nih_pairs_told_apart_after_many_comparisons(real_nih: Index) -> None:
     assert pair(table, "Pneumonia", "Edema")["verdict"] == "together"
     assert pair(table, "Atelectasis", "Edema")["verdict"] == ""
     assert analysis.pair_odds(real_nih, Cohort(sexes=("F",)))["of"].unique().tolist() == [48_780]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 60)] * 3, st.integers(0, 3000)), min_size=1, max_size=8))
+def test_fisher_s_test_of_many_tables_is_scipy_s_of_each(tables: list[tuple[int, int, int, int]]) -> None:
+    expected = [fisher_exact(np.array(table).reshape(2, 2))[1] for table in tables]
+    assert fisher(np.array(tables).T) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_fisher_s_test_goes_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = np.random.default_rng(2).integers(0, 40, (4, 200))
+    at_once = fisher(tables)
+    monkeypatch.setattr(import_module("cxrdash.analysis.pair_odds"), "TABLES_AT_ONCE", 50)
+    assert fisher(tables).tolist() == at_once.tolist()
+    assert len(fisher(np.zeros((4, 0)))) == 0
