@@ -41,3 +41,8 @@ def cache(folder: str | Path | None = None) -> Cache:
     """Return the cache in ``folder``, else in ``CXRDASH_CACHE``, else ``data_cache/`` beside app.py."""
     chosen = folder or os.environ.get(CACHE_VARIABLE) or BESIDE_APP
     return Cache(Path(chosen).expanduser().absolute())
+
+
+def may_write(folder: Path) -> bool:
+    """Whether files can be made in an existing folder, by the rights this process has at this moment."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)

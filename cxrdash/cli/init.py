@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cxrdash.cli.output import say
 from cxrdash.cli.parser import PROGRAM
-from cxrdash.config import Cache
+from cxrdash.config import Cache, may_write
 from cxrdash.errors import CxrdashError
 
 
@@ -71,7 +71,7 @@ def _write(target: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
         beside.replace(target)
     except OSError as fault:
-        beside.unlink(missing_ok=True) if os.access(target.parent, os.W_OK) else None
+        beside.unlink(missing_ok=True) if may_write(target.parent) else None
         raise CxrdashError(
             f"{target} cannot be written: {fault.strerror}.",
             "Write it elsewhere with -o FILE, and index with --mapping.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+from cxrdash.config import may_write
 
 Row = tuple[bytes | None, str | None, int, int, str]
 Answer = TypeVar("Answer")
@@ -113,7 +114,7 @@ class ThumbnailFile:
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(self._path.parent, os.W_OK):
+        if not may_write(self._path.parent):
             # Without a journal beside it SQLite reads only a file that it is told will not change.
             uri = f"{self._path.absolute().as_uri()}?immutable=1"
             return sqlite3.connect(uri, uri=True, check_same_thread=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cxrdash.config import may_write
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.reviews import disk
 from cxrdash.reviews.events import Event, check, event_from, now
@@ -73,7 +73,7 @@ class ReviewStore:
     def writable(self) -> bool:
         """Whether marks can be kept here."""
         there = next(parent for parent in (self.folder, *self.folder.parents) if parent.exists())
-        return os.access(there, os.W_OK | os.X_OK)
+        return may_write(there)
 
     def add_session(self, session: Session) -> str:
         """Keep a session and return its identifier; one that is known already stays as it is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ def test_a_draft_can_be_written_elsewhere(mine: Path, tmp_path: Path, command) -
     assert command("index", mine, "--mapping", elsewhere).code == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.usefixtures("modes_count")
 def test_a_folder_that_cannot_be_written_is_answered_with_another_place(mine: Path, command) -> None:
     mine.chmod(0o555)
     refused = command("init", mine)

@@ -15,12 +15,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
 from cxrdash.index.lock import BuildRunning
+from cxrdash.index.scan import scan
 from cxrdash.index.store import open_index
 from tests.datasets import build, nih_row, write_nih
 
@@ -197,3 +200,28 @@ def test_a_cache_that_cannot_be_written_is_named(folder: Path, below: str) -> No
     with pytest.raises(CxrdashError, match="cxrdash cannot write to its cache: ") as refused:
         build(folder, "nih", cache)
     assert "CXRDASH_CACHE" in refused.value.hint
+
+
+@pytest.mark.usefixtures("modes_count")
+def test_data_that_may_only_be_read_is_indexed_and_scanned_and_stays_as_it_was(tmp_path: Path) -> None:
+    folder = write_nih(tmp_path / "nih", [nih_row(patient) for patient in range(1, 4)])
+    (folder / "images").mkdir()
+    for patient in range(1, 4):
+        film = Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64) + patient)
+        film.save(folder / "images" / f"{patient:08d}_000.png")
+    cache = Cache(tmp_path / "cache")
+    inside = sorted(folder.rglob("*"))
+    before = [(path.stat().st_size, path.stat().st_mtime_ns) for path in inside]
+    for path in (*inside, folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        with pytest.raises(PermissionError):
+            (folder / "anything").touch()
+        assert build(folder, "nih", cache).counts["on_disk"] == 3
+        scan("nih", cache, workers=1)
+        assert open_index("nih", cache).table("SELECT count(*) AS n FROM measures")["n"].tolist() == [3]
+    finally:
+        for path in (folder, *inside):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    assert sorted(folder.rglob("*")) == inside
+    assert [(path.stat().st_size, path.stat().st_mtime_ns) for path in inside] == before

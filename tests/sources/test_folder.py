@@ -114,7 +114,7 @@ def test_a_missing_folder_a_file_and_an_empty_folder_are_told_apart(tmp_path: Pa
         take_inventory(tmp_path, [tmp_path / "films"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+@pytest.mark.usefixtures("modes_count")
 def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
     locked = tmp_path / "locked"
