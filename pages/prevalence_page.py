@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxrdash.charts import bound_bars, level_dots, policy_dots, rate_intervals, state_bars
-from cxrdash.ui import frame, many_labels, show
+from cxrdash.ui import accuracy, frame, many_labels, show
 from cxrdash.ui import prevalence as parts
 
 now = frame()
@@ -77,3 +77,4 @@ else:
         show.chart(level_dots(drawn, now.look, title=share), "prevalence_levels", alt=f"Prevalence by {view.lower()}")
     parts.details(now, result, list(options.values()))
     show.provenance(now, name, result, **options)
+    accuracy.corrector(now, list(rates["finding"]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cxrdash.analysis.registry import HOME_OF, STATISTICS, Function, Statistic, compute, named
 
 if TYPE_CHECKING:
+    from cxrdash.analysis.accuracy import prevalence_given_accuracy
     from cxrdash.analysis.agreement import agreement, reader_findings, readers_alpha
     from cxrdash.analysis.audit import audit
     from cxrdash.analysis.balance import balance, leakage, split_sizes
@@ -67,11 +68,11 @@ __all__ = [
     "known_overlaps", "label_combinations", "label_noise", "leakage", "loader_audit", "loader_labels", "lorenz",
     "mapping_losses", "mask_measures", "mask_quality", "mask_quality_bins", "mask_quality_by", "masks", "named",
     "overview", "pair_counts", "pair_odds", "prevalence", "prevalence_bounds", "prevalence_by", "prevalence_classes",
-    "prevalence_policies", "quality", "quality_conflicts", "quality_histogram", "quality_outliers", "quality_suspects",
-    "reader_findings", "readers_alpha", "redundancy", "repeat_share", "review_agreement", "review_disputes",
-    "review_error", "review_strata", "second_opinion", "shared_images", "shortcut_probe", "simpson", "simpson_strata",
-    "split_sizes", "standard_cells", "standardised_prevalence", "stars", "strata", "subgroup_power", "test_sizes",
-    "test_subgroups", "test_widths", "timeline", "unreadable", "worst_masks",
+    "prevalence_given_accuracy", "prevalence_policies", "quality", "quality_conflicts", "quality_histogram",
+    "quality_outliers", "quality_suspects", "reader_findings", "readers_alpha", "redundancy", "repeat_share",
+    "review_agreement", "review_disputes", "review_error", "review_strata", "second_opinion", "shared_images",
+    "shortcut_probe", "simpson", "simpson_strata", "split_sizes", "standard_cells", "standardised_prevalence", "stars",
+    "strata", "subgroup_power", "test_sizes", "test_subgroups", "test_widths", "timeline", "unreadable", "worst_masks",
 ]  # fmt: skip
 
 

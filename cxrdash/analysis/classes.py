@@ -8,7 +8,7 @@ import numpy as np
 
 from cxrdash.analysis.intervals import goodman, ratio, worst_case_bounds
 from cxrdash.analysis.prevalence import default_unit, state_counts
-from cxrdash.analysis.registry import statistic
+from cxrdash.analysis.registry import named, statistic
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import require_unit, select
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
 
 CLASSES = ("positive", "uncertain", "negative")
 BLANKS = ("negative", "excluded")
-_SQL = """
-SELECT finding, state, count(*) AS images FROM selected JOIN patterns USING (pattern)
-GROUP BY ALL ORDER BY finding, state
-"""
 
 
 @statistic(
     "Three classes of each finding (U-MultiClass)",
     method="Goodman's simultaneous intervals, units taken for independent, METHODS 2.3",
-    sql=_SQL,
+    sql=named("prevalence").sql,
 )
 def prevalence_classes(
     index: Index, cohort: Cohort | None = None, *, blank: str = "negative", unit: Unit | None = None
@@ -57,7 +53,9 @@ def prevalence_classes(
 
 
 @statistic(
-    "What the labels allow if nothing is assumed", method="worst-case bounds, no sampling error, METHODS 2.3", sql=_SQL
+    "What the labels allow if nothing is assumed",
+    method="worst-case bounds, no sampling error, METHODS 2.3",
+    sql=named("prevalence").sql,
 )
 def prevalence_bounds(index: Index, cohort: Cohort | None = None, *, unit: Unit | None = None) -> pd.DataFrame:
     """One row per finding: the rate if no open label were positive (``lowest``), and if all were (``highest``).

@@ -11,7 +11,7 @@ from cxrdash.analysis.clusters import patient_sums
 from cxrdash.analysis.prevalence import default_unit
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.stacked import stacked
-from cxrdash.analysis.tiers import TIERS, tier
+from cxrdash.analysis.tiers import tier
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import AGE_BANDS, require_unit, select
@@ -108,11 +108,6 @@ def test_part(table: pd.DataFrame) -> str:
 def below(table: pd.DataFrame, patients: int = 50) -> pd.DataFrame:
     """Return the rows with fewer positive patients than that."""
     return table[table["positive_patients"] < patients]
-
-
-def tier_names() -> tuple[str, ...]:
-    """Return the names of the tiers, the weakest first."""
-    return tuple(step.name for step in TIERS)
 
 
 def _cells(index: Index, cohort: Cohort | None, policy: Policy, unit: Unit | None, by: tuple[str, ...]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ Function = Callable[..., "pd.DataFrame"]
 # The modules of this package and the statistics in each. A module is imported when one of its own is first
 # asked for, so that the first page waits for three of them rather than for all.
 HOMES = {
+    "accuracy": ("prevalence_given_accuracy",),
     "agreement": ("agreement", "reader_findings", "readers_alpha"),
     "audit": ("audit",),
     "balance": ("balance", "leakage", "split_sizes"),

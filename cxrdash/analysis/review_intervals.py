@@ -300,7 +300,7 @@ def _share(one: float, other: float) -> float:
 
 
 def rogan_gladen(
-    labelled: tuple[int, int], sensitivity: tuple[int, int], specificity: tuple[int, int], *, level: float = LEVEL
+    labelled: tuple[float, float], sensitivity: tuple[int, int], specificity: tuple[int, int], *, level: float = LEVEL
 ) -> Corrected:
     """Return the prevalence where the label's sensitivity and specificity were measured elsewhere.
 
@@ -349,9 +349,3 @@ SCORE_BOUNDS = (0.05, 0.10, 0.20, 0.35)
 def _check(wrong: int, judged: int, of: int | None) -> None:
     if not 0 <= wrong <= judged or (of is not None and judged > of):
         raise ValueError(f"{wrong} wrong of {judged} judged of {of} is impossible")
-
-
-def stopping_word(interval: Interval, threshold: float) -> str:
-    """Return 'above', 'below' or 'undecided': where an anytime-valid interval puts the rate."""
-    low, high = interval
-    return "above" if low > threshold else "below" if high < threshold else "undecided"

@@ -27,7 +27,7 @@ _HOMES = {
     "query": ("result_chart",),
     "quality": ("census_bars", "measure_histogram", "suspect_bars"),
     "review": ("error_strata", "verdict_bars"),
-    "test_set": ("subgroup_grid", "tier_bars", "width_chart"),
+    "test_set": ("subgroup_grid", "tier_bars"),
     "theme": ("Look", "export_config"),
     "timeline": ("timeline_chart",),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, log10
+from math import log10
 from typing import Any
 
 import pandas as pd
@@ -17,23 +17,18 @@ from cxrdash.charts.canvas import (
     note,
     nothing,
     records,
-    right_texts,
     rows_height,
     seen,
-    share_axis,
     sheet,
     still,
 )
 from cxrdash.charts.cells import Cells, add_cells
-from cxrdash.charts.intervals import Series, add_dots
 from cxrdash.charts.theme import (
     TIER_COLOURS,
     TIER_GLYPHS,
     Look,
     contrast,
-    interval,
     number,
-    percent,
     plain,
     tier_word,
 )
@@ -242,36 +237,3 @@ def _add_tier_key(figure: go.Figure, frame: pd.DataFrame, look: Look) -> None:
                 )
             )
     figure.update_layout(showlegend=True)
-
-
-def width_chart(frame: pd.DataFrame, look: Look, *, measure: str = "sensitivity") -> go.Figure:
-    """Return the interval a test of this size would give each finding at an assumed sensitivity.
-
-    ``frame`` has ``finding``, ``sensitivity_assumed``, ``low``, ``high``, proportions from 0 to 1; a finding
-    that cannot be tested has NaN for both ends and says so.
-    """
-    if frame.empty:
-        return nothing(look)
-    findings, assumed = seen(frame["finding"]), seen(frame["sensitivity_assumed"])
-    place = {finding: row for row, finding in enumerate(findings)}
-    figure = sheet(look, rows_height(look, findings, 92, times=max(1.0, len(assumed) / 2)))
-    for position, value in enumerate(assumed):
-        part = frame[frame["sensitivity_assumed"] == value]
-        series = Series(position, len(assumed), f"assumed {percent(value)}", centre="sensitivity_assumed")
-        add_dots(figure, part, look, series, [place[finding] for finding in part["finding"]])
-    figure.update_layout(showlegend=len(assumed) > 1)
-    figure.update_yaxes(**name_axis(look, findings, showgrid=True))
-    lowest = float(frame["low"].min()) if frame["low"].notna().any() else 0.0
-    ends_at = {"range": [min(0.5, floor(lowest * 10) / 10), 1.0]}
-    figure.update_xaxes(**(share_axis(look, f"95% interval of the measured {plain(measure)}") | ends_at))
-    right_texts(figure, look, _width_texts(frame.drop_duplicates("finding")))
-    return figure
-
-
-def _width_texts(frame: pd.DataFrame) -> list[str]:
-    texts = []
-    for row in records(frame):
-        size = f", {number(row['positive_patients'])} patients" if "positive_patients" in row else ""
-        known = f"{interval(row['low'], row['high'])}{size}"
-        texts.append("cannot be tested" if pd.isna(row["low"]) else known)
-    return texts

@@ -7,7 +7,7 @@ states as in CheXpert (uncertain mentions, parents left blank, devices beside mo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -228,9 +228,3 @@ def _labels(rng: np.random.Generator, shown: dict[str, float], devices: tuple[st
     if chance < 0.9 and not any(labels[finding] in (POSITIVE, UNCERTAIN) for finding in _LAWS):
         labels["No Finding"] = POSITIVE
     return labels
-
-
-def with_study(person: Person, study: Study) -> Person:
-    """Return the person with one study replaced by its number."""
-    studies = tuple(study if other.number == study.number else other for other in person.studies)
-    return replace(person, studies=studies)

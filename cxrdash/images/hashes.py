@@ -11,7 +11,6 @@ from cxrdash.images.film import Pixels
 
 HASH_SIZE = 16  # 256 bits: with 64, chest films of different patients collide by the million
 SHRUNK = 4 * HASH_SIZE
-MEGABYTE = 2**20
 
 
 def file_digest(content: bytes) -> bytes:

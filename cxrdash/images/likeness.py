@@ -164,11 +164,6 @@ def correlation(a: Floats, b: Floats) -> float:
     return float((a * b).sum()) / spread if spread > 1e-6 else 0.0
 
 
-def plain_correlation(a: Picture, b: Picture) -> float:
-    """Return the correlation of two films as they are, at 64 points per side (METHODS 7.5)."""
-    return correlation(a.small.ravel(), b.small.ravel())
-
-
 def likeness(a: Picture, b: Picture, start: Start | None = None) -> Likeness:
     """Lay b on a, beginning from ``start``, and say how alike they are.
 

@@ -71,11 +71,6 @@ def scaled(mask: Mask, size: tuple[int, int]) -> Mask:
     return mask[np.ix_(rows, columns)]
 
 
-def share_of_film(mask: Mask) -> float:
-    """Return the share of the film's pixels that the mask covers, 0 to 1; NaN for a film without pixels."""
-    return float(mask.mean()) if mask.size else float("nan")
-
-
 def columns_of(mask: Mask) -> tuple[int, int] | None:
     """Return the first and last column that hold a pixel of the mask, or None where it is empty."""
     return _ends(np.asarray(mask.any(axis=0)))

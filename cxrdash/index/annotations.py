@@ -118,14 +118,6 @@ def compared(quantity: str, how: str, number: float) -> str:
     return f"{quantity} {how} {number:.9f}".rstrip("0").rstrip(".")
 
 
-def area_of(structure: str) -> str:
-    return f"area of {named(structure)}"
-
-
-def mask_of(structure: str) -> str:
-    return f"mask of {named(structure)}"
-
-
 def box_of(finding: str, which: str = "") -> str:
     """Return the filter on boxes of a finding, of any where that is ''."""
     return f"{f'box of {named(finding)}' if finding else 'any box'} {which}".rstrip()

@@ -60,11 +60,6 @@ def overlays_of(index: Index, image: int, *, film_size: tuple[int, int]) -> list
     return drawn + [_box(row, film_size) for row in index.rows(_BOXES, {"image": image})]
 
 
-def has_overlays(index: Index) -> bool:
-    """Say whether anything is drawn on any image of the dataset."""
-    return bool(index.rows("SELECT EXISTS (FROM masks) OR EXISTS (FROM boxes)")[0][0])
-
-
 def _mask(
     structure: str,
     rows: list[tuple[int | None, int | None, str, str, float | None]],

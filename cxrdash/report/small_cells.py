@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 SMALLEST = 11  # the smallest count that may be shown beside zero
 HIDDEN = "<11"
 WITHHELD = "withheld"
-ROUND_TO = 10
 
 Cells = NDArray[np.bool_]
 _NUMBER = re.compile(r"(?<![\w.,–−-])(\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(%?)(?![\w%]|[.,–-]\d)")
@@ -66,11 +64,6 @@ def exposed(counts: ArrayLike, hidden: Cells) -> list[int]:
     return [row for row in range(len(table)) if hidden[row].sum() == 1]
 
 
-def count_text(count: float, *, shareable: bool) -> str:
-    """Return a count with separators, or '<11' where it may not be shown."""
-    return HIDDEN if shareable and is_small(count) else f"{count:,.0f}"
-
-
 def tells_small(text: str) -> bool:
     """Return whether a sentence names a count of 1 to 10, or numbers such a count follows from.
 
@@ -99,8 +92,3 @@ def shareable_sentence(text: str) -> str:
     if not tells_small(text):
         return text
     return f"{_ANY_NUMBER.sub('[…]', text)} (Numbers withheld: a count below {SMALLEST}.)"
-
-
-def rounded(counts: Sequence[float]) -> list[str]:
-    """Return counts for a table without totals: rounded to the nearest 10, small ones as '<11'."""
-    return [HIDDEN if is_small(count) else f"{ROUND_TO * round(count / ROUND_TO):,.0f}" for count in counts]

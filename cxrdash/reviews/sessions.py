@@ -71,11 +71,6 @@ class Session:
         return tuple(item.image_id for item in self.items)
 
     @property
-    def claims_presence(self) -> bool:
-        """Whether a film that shows the finding confirms the label (of an uncertain one: what U-Ones makes of it)."""
-        return self.state in ("positive", "uncertain")
-
-    @property
     def title(self) -> str:
         """The label and the sample in a line: 'Effusion positive, 130 of 1,234 patients, seed 1'."""
         if self.purpose == SUSPECTS:

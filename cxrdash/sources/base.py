@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -143,4 +142,3 @@ class Source(Protocol):
 
 
 Headers = dict[Path, tuple[str, ...]]
-Sources = Sequence[Source]

@@ -35,11 +35,6 @@ class GridFilm:
     alt: str = ""
 
 
-def columns_for(count: int) -> int:
-    """Return how many columns show ``count`` films on a screen 1,440 pixels wide."""
-    return 6 if count <= 18 else 8 if count <= 32 else 12
-
-
 def film_grid(
     films: Sequence[GridFilm], *, key: str, columns: int, show_captions: bool, presentation: bool
 ) -> str | None:

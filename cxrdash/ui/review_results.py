@@ -294,7 +294,8 @@ def _corrected(now: Frame, seen: Seen, table: pd.DataFrame) -> None:  # noqa: AR
     if found.empty:
         st.info(
             f"A corrected prevalence of {safe(seen.session.finding)} needs reviews of both sides: images labelled "
-            "positive and images labelled negative (or blank), unstratified, each with marks."
+            "positive and images labelled negative (or blank), unstratified, each with marks. Where the label's "
+            "sensitivity and specificity are known from elsewhere, the Prevalence page corrects by them."
         )
         return
     row = found.iloc[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -13,7 +12,7 @@ from cxrdash import analysis
 from cxrdash.charts.theme import export_config
 from cxrdash.ui import doors
 from cxrdash.ui.controls import Frame
-from cxrdash.ui.text import number, safe
+from cxrdash.ui.text import safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,13 +175,3 @@ def nothing(frame: Frame) -> bool:
     if frame.empty:
         st.info(f"No image is in this cohort: {safe(frame.cohort.words())}. Widen it in the sidebar.")
     return frame.empty
-
-
-def sized(n: int, of: int, units: str) -> str:
-    """Return '32 of 1,487 patients'."""
-    return f"{number(n)} of {number(of)} {units}"
-
-
-def link_to(parameters: dict[str, list[str]]) -> str:
-    """Return link parameters as text."""
-    return urlencode(parameters, doseq=True)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 VIEWS = ("Strata", "All alerts", "Turned round", "From metadata alone")
 SHOWN = 14
 NAMES = {"view": "View", "sex": "Sex", "age_band": "Age", "split": "Part"}
-DEVICE_LEVELS = {"yes": "", "no": "no "}
 
 
 def controls(table: pd.DataFrame) -> tuple[str, str]:

@@ -147,6 +147,7 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "prevalence_bounds": ("positive", "open", "negative", "of"),
     "prevalence_by": RATES,
     "prevalence_classes": ("count", "of"),
+    "prevalence_given_accuracy": (),  # no accuracy is given here; its own tests count
     "prevalence_policies": RATES,
     "quality": ("images", "of"),
     "quality_conflicts": ("images", "of"),

@@ -149,7 +149,6 @@ def test_how_many_more_bring_the_bound_down() -> None:
     assert found.anytime_interval(math.ceil((39 + more) / 40), 39 + more, 2000)[1] > 0.1
     assert found.more_needed(0, 200, 2000, below=0.1) == 0
     assert found.more_needed(8, 40, 2000, below=0.1) is None and found.more_needed(0, 0, 9, below=0.1) is None
-    assert found.stopping_word((0.12, 0.3), 0.1) == "above" and found.stopping_word((0, 0.3), 0.1) == "undecided"
 
 
 def test_prevalence_from_both_sides() -> None:  # T5.24

@@ -295,7 +295,6 @@ CASES = {
     "level_dots": Case(lambda *f: rates(*f).assign(level="PA"), charts.level_dots),
     "tier_bars": Case(tiers, charts.tier_bars),
     "subgroup_grid": Case(lambda *f: tiers(*f).assign(subgroup="women"), charts.subgroup_grid),
-    "width_chart": Case(lambda *f: rates(*f).assign(sensitivity_assumed=0.3), charts.width_chart),
     "pair_matrix": Case(pairs, charts.pair_matrix),
     "combination_chart": Case(
         combinations,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cxrdash.charts import Look, subgroup_grid, tier_bars, width_chart
+from cxrdash.charts import Look, subgroup_grid, tier_bars
 
 
 def test_the_tier_is_said_by_colour_sign_and_word(tables) -> None:
@@ -57,13 +57,3 @@ def test_a_missing_combination_stays_open_rather_than_zero(tables) -> None:
     )
     bars = [t for t in subgroup_grid(pd.concat([a, b]), Look()).data if t.type == "bar"]
     assert sum(len(t.y) for t in bars) == 2
-
-
-def test_a_finding_that_cannot_be_tested_has_no_dot_and_says_so() -> None:
-    nan = float("nan")
-    frame = pd.DataFrame(
-        {"finding": ["Edema", "Hernia"], "sensitivity_assumed": 0.9, "low": [0.8, nan], "high": [0.95, nan]}
-    )
-    figure = width_chart(frame, Look())
-    assert list(figure.layout.yaxis2.ticktext) == ["80.0–95.0%", "cannot be tested"]
-    assert figure.data[1].x[0] == 0.9 and pd.isna(figure.data[1].x[1])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrdash.errors import CxrdashError
-from cxrdash.index.annotations import Drawn, area_of, box_of, compared, in_cell, mask_of, parse_annotation
+from cxrdash.index.annotations import Drawn, box_of, compared, in_cell, named, parse_annotation
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
@@ -56,10 +56,11 @@ def test_several_filters_narrow_together(index: Index) -> None:
 
 
 numbers = st.floats(0, 1).map(lambda x: round(x, 6))
+structures = st.sampled_from(NAMES.structures).map(named)
 filters = st.one_of(
-    st.builds(compared, st.just("mask quality") | st.sampled_from(NAMES.structures).map(area_of),
+    st.builds(compared, st.just("mask quality") | structures.map("area of {}".format),
               st.sampled_from(["below", "above", "at least", "at most"]), numbers),
-    st.sampled_from(NAMES.structures).map(mask_of),
+    structures.map("mask of {}".format),
     st.builds(box_of, st.sampled_from(("", *NAMES.findings)),
               st.sampled_from(["", "without label", "beyond the film", "by several readers", in_cell(3, 4, 12)])),
 )  # fmt: skip

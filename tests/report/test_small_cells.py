@@ -11,10 +11,8 @@ from scipy.optimize import linprog
 
 from cxrdash.report.small_cells import (
     SMALLEST,
-    count_text,
     exposed,
     is_small,
-    rounded,
     shareable_sentence,
     suppressed,
     tells_small,
@@ -50,8 +48,6 @@ def test_t10_2_complementary_suppression_runs_until_nothing_changes() -> None:
 def test_zero_may_be_shown_and_eleven_too() -> None:
     assert [is_small(count) for count in (0, 1, 10, 11)] == [False, True, True, False]
     assert not suppressed([[0, 11], [11, 0]]).any()
-    assert [count_text(count, shareable=True) for count in (0, 10, 11, 1234)] == ["0", "<11", "11", "1,234"]
-    assert count_text(3, shareable=False) == "3"
 
 
 def test_without_totals_only_small_cells_go() -> None:
@@ -67,10 +63,6 @@ def test_a_line_without_another_positive_cell_must_lose_its_total() -> None:
 def test_negative_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 0"):
         suppressed([[1, -1]])
-
-
-def test_counts_without_totals_are_rounded() -> None:
-    assert rounded([0, 4, 14, 16, 1237]) == ["0", "<11", "10", "20", "1,240"]
 
 
 TABLES = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 60))

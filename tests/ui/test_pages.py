@@ -85,6 +85,21 @@ def test_three_classes_say_that_their_intervals_hold_at_once(
     assert "hold at once" in shown(at)
 
 
+def test_a_known_accuracy_corrects_the_prevalence(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"v_accuracy": "true", "v_with": "100", "v_cleared": "95", "v_without": "100", "unit": "Images"}
+    at = app(small_cache, monkeypatch, "prevalence", ds="states", v_found="90", **known)
+    at.session_state["v_accuracy"] = True
+    at.run()
+    assert not at.exception
+    finding = at.selectbox(key="v_accuracy_of").value
+    row = analysis.prevalence_given_accuracy(
+        open_index("states", small_cache), finding=finding, accuracy="90/100, 95/100", unit="image"
+    ).iloc[0]
+    assert f"{100 * row['rate']:.1f}% have it" in shown(at).replace("\\", "")
+    at.number_input(key="v_found").set_value(101).run()
+    assert not at.exception and "does not say how often the label was right" in shown(at)
+
+
 def test_the_worst_case_names_the_widest_bounds(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     at = app(small_cache, monkeypatch, "prevalence", ds="states", v_chart="Worst case", unit="Images")
     index = open_index("states", small_cache)
