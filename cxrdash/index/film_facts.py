@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.draw import DrawnImage, details, films
 from cxrdash.index.store import Index
+from cxrdash.sources.mimic_reports import report_of
 
 MOST_PRIORS = 60
 HIDDEN = "~"  # begins a link that names a film by its key, so that no identifier stands in the address
@@ -86,12 +87,17 @@ def metadata(index: Index, film: DrawnImage) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def report_text(index: Index, image: int) -> tuple[tuple[str, str], ...]:
-    """Return (section, text) of the report on the film's study, as radiologists order them; () where there is none."""
+def report_text(index: Index, film: DrawnImage) -> tuple[tuple[str, str], ...]:
+    """Return (section, text) of the report on the film's study, as radiologists order them; () where there is none.
+
+    MIMIC-CXR's reports are read from their own files, which a user may have unpacked beside the images.
+    """
+    if index.meta["source"] == "mimic":
+        return report_of(index.roots, film.patient_id or "", film.study_id or "")
     # An index of before this table was added has none.
     if not index.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reports'"):
         return ()
-    rows = index.rows(_REPORT, {"image": image})
+    rows = index.rows(_REPORT, {"image": film.image})
     return tuple(sorted(((str(name), str(text)) for name, text in rows), key=_place_of_section))
 
 

@@ -53,7 +53,7 @@ def facts(index: Index, film: DrawnImage, *, hidden: bool) -> dict[str, Any]:
     return {
         "metadata": [*((name, text) for name, text in names if text), *metadata(index, film)],
         "labels": _labels(index, film),
-        "report": [] if hidden else [(name.capitalize(), text) for name, text in report_text(index, film.image)],
+        "report": [] if hidden else [(name.capitalize(), text) for name, text in report_text(index, film)],
         "mates": [entry(index, mate, hidden=hidden) for mate in study_mates(index, film.image)],
         "timeline": {
             "films": [entry(index, other, hidden=hidden) for other in around.films],

@@ -18,6 +18,7 @@ import cxrdash.analysis  # noqa: F401 - registers the statistics
 from cxrdash.analysis.registry import STATISTICS, compute
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.draw import films
 from cxrdash.index.film_facts import report_text
 from cxrdash.index.store import Index
 from cxrdash.sources.base import STAGING_TABLES, Claim
@@ -394,7 +395,7 @@ def test_the_text_of_a_report_is_kept_by_section_and_stands_in_its_own_table_onl
     assert {study for study, _, _ in index.rows(TEXTS)} <= set(openi_studies(index))
     for (table,) in index.rows("SELECT table_name FROM duckdb_tables() WHERE table_name <> 'reports'"):
         assert index.rows(f"SELECT count(*) FROM {table} AS t WHERE contains(t::VARCHAR, 'XXXX')") == [(0,)], table
-    film = index.rows("SELECT image FROM images WHERE image_id = '1_IM-0001-4001'")[0][0]
+    (film,) = films(index, [index.rows("SELECT image FROM images WHERE image_id = '1_IM-0001-4001'")[0][0]])
     assert report_text(index, film) == (("indication", "invented XXXX"), ("findings", "The XXXX are invented."))
 
 
