@@ -8,6 +8,8 @@ from pathlib import Path
 
 CACHE_VARIABLE = "CXRDASH_CACHE"
 REVIEWS_VARIABLE = "CXRDASH_REVIEWS"
+READ_ONLY_VARIABLE = "CXRDASH_READ_ONLY"
+READ_ONLY = "This instance is read-only: nothing is marked, imported or scanned in it."
 BESIDE_APP = Path(__file__).resolve().parents[1] / "data_cache"
 
 
@@ -46,3 +48,8 @@ def cache(folder: str | Path | None = None) -> Cache:
 def may_write(folder: Path) -> bool:
     """Whether files can be made in an existing folder, by the rights this process has at this moment."""
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def read_only() -> bool:
+    """Whether whoever runs this instance wants nothing changed through it (``serve --read-only``)."""
+    return os.environ.get(READ_ONLY_VARIABLE, "").strip().lower() in ("1", "true", "yes")

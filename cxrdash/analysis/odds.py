@@ -71,7 +71,7 @@ def corrected_v(counts: ArrayLike) -> float:
     n, sides = table.sum(), np.array(table.shape)
     expected = table.sum(axis=1, keepdims=True) * (table.sum(axis=0) / n)
     found = ((table - expected) ** 2 / expected).sum() / n - np.prod(sides - 1) / (n - 1)
-    return float(np.sqrt(max(0.0, found) / (np.min(sides - (sides - 1) ** 2 / (n - 1)) - 1)))
+    return float(np.sqrt(ratio(max(0.0, found), np.min(sides - (sides - 1) ** 2 / (n - 1)) - 1)))
 
 
 def contrast_of_sums(totals: ArrayLike, products: ArrayLike, clusters: int, *, level: float = LEVEL) -> Contrast:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cxrdash.cli.output import say
-from cxrdash.config import BESIDE_APP, CACHE_VARIABLE, Cache
+from cxrdash.config import BESIDE_APP, CACHE_VARIABLE, READ_ONLY_VARIABLE, Cache
 from cxrdash.errors import CxrdashError
 
 APP = BESIDE_APP.parent / "app.py"
@@ -21,6 +21,8 @@ def serve(arguments: argparse.Namespace, cache: Cache) -> int:
     """Become the app's server; it listens on this machine only."""
     command = server_command(arguments.port, APP)
     environment = {**os.environ, CACHE_VARIABLE: str(cache.root)}
+    if arguments.read_only:
+        environment[READ_ONLY_VARIABLE] = "1"
     say(f"Starting the app at http://{LOOPBACK}:{arguments.port}; stop it with Ctrl-C.")
     if os.name == "nt":  # pragma: no cover - there a replaced process loses its console
         return int(subprocess.call(command, env=environment) != 0)

@@ -183,6 +183,7 @@ def _demo(parser: Parser) -> None:
 
 def _serve(parser: Parser) -> None:
     parser.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"port on this machine (default {PORT})")
+    parser.add_argument("--read-only", action="store_true", help="no marks, imports or scans through the pages")
 
 
 def _doctor(parser: Parser) -> None:
@@ -336,7 +337,7 @@ VERBS = (
         "serve",
         "start the app in a browser on this machine",
         "It listens on 127.0.0.1 only. Stop it with Ctrl-C.",
-        ("serve --port 8600",),
+        ("serve --port 8600", "serve --read-only"),
         _serve,
         "cxrdash.cli.serve:serve",
     ),

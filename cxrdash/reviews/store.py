@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cxrdash.config import may_write
+from cxrdash.config import READ_ONLY, may_write, read_only
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.reviews import disk
 from cxrdash.reviews.events import Event, check, event_from, now
@@ -70,10 +70,14 @@ class ReviewStore:
         self._lock: WriterLock | None = None
 
     @property
-    def writable(self) -> bool:
-        """Whether marks can be kept here."""
-        there = next(parent for parent in (self.folder, *self.folder.parents) if parent.exists())
-        return may_write(there)
+    def refusal(self) -> str:
+        """Why no marks can be kept here; '' where they can."""
+        if read_only():
+            return READ_ONLY
+        return "" if self._may_write() else f"{self.folder} is read-only. Set CXRDASH_REVIEWS to another folder."
+
+    def _may_write(self) -> bool:
+        return may_write(next(parent for parent in (self.folder, *self.folder.parents) if parent.exists()))
 
     def add_session(self, session: Session) -> str:
         """Keep a session and return its identifier; one that is known already stays as it is."""
@@ -167,6 +171,8 @@ class ReviewStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that takes its lock at the start, so that waiting writers queue instead of failing."""
+        if read_only():
+            raise CxrdashError(f"Nothing was saved. {READ_ONLY}", "Mark in an instance started without --read-only.")
         with self._guard, self._told():
             con = self._connected(write=True)
             con.execute("BEGIN IMMEDIATE")
@@ -184,7 +190,7 @@ class ReviewStore:
         if write and self._lock is None and not self._local():
             self._lock = WriterLock(self.folder / "writer.lock")
         if self._con is None:
-            self._con = self._opened() if self.writable else _read_only(self.path)
+            self._con = self._opened() if self._may_write() else _read_only(self.path)
         return self._con
 
     def _local(self) -> bool:

@@ -140,8 +140,8 @@ def mark(now: Frame, top: st.delta_generator.DeltaGenerator) -> None:
     if review.blind:
         _hide_filters()
     store = cached.reviews()
-    if not store.writable:
-        st.warning(f"Marks cannot be kept: {safe(store.folder)} is read-only. Set CXRDASH_REVIEWS to another folder.")
+    if store.refusal:
+        st.warning(f"Marks cannot be kept: {safe(store.refusal)}")
     elif not name:
         how = "Type your name or initials at the top right to begin."
         if has_login():  # which leads back to the first page

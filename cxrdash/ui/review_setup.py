@@ -218,9 +218,10 @@ def _start(now: Frame, draft: Draft) -> None:
     frame = frame_of(now.index, draft.question)
     counts, words = cached.counted(now.index, frame)
     who = login_name() or st.session_state.get("_rv_reader", "")
+    refusal = cached.reviews().refusal
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Start marking", type="primary", disabled=not draft.of or not cached.reviews().writable,
+            "Start marking", type="primary", disabled=not draft.of or bool(refusal), help=refusal or None,
             on_click=_begin, args=(now, draft.question, who),
         )  # fmt: skip
         st.caption(safe(f"Drawn from {words}"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from cxrdash.config import cache
+from cxrdash.config import READ_ONLY, cache, read_only
 from cxrdash.errors import CxrdashError
 from cxrdash.index.scan import SMALL_SCAN, ScanProgress, films_to_scan, progress_words, scan
 from cxrdash.index.store import Index
@@ -81,7 +81,14 @@ def offer(now: Frame, *, left: int | None = None) -> None:
     if not films:
         st.caption("No film of this dataset is on this disk. If they are elsewhere: index again with --images FOLDER.")
     elif films <= SMALL_SCAN:
-        if button.button(f"Scan {plural(films, 'film')} now", type="primary", width="stretch"):
+        why_not = READ_ONLY if read_only() else ""
+        if button.button(
+            f"Scan {plural(films, 'film')} now",
+            type="primary",
+            width="stretch",
+            disabled=bool(why_not),
+            help=why_not or None,
+        ):
             start(dataset)
             st.rerun()
     else:

@@ -124,4 +124,5 @@ def test_cramers_v_freed_of_its_bias() -> None:  # METHODS T4.7 and T4.8
     n = seven.sum()
     corrected = (chi2 / n - 6 / (n - 1)) / (2 - 1 / (n - 1) - 1)
     assert corrected_v(seven) == pytest.approx(np.sqrt(max(0.0, corrected)))
+    assert np.isnan(corrected_v([[1, 0], [0, 1]]))  # two units leave no room for chance
     assert np.isnan(corrected_v([[3, 0], [4, 0]])) and np.isnan(corrected_v([[0, 0], [0, 0]]))

@@ -11,9 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from cxrdash.cli import main
 from cxrdash.cli.serve import server_command
 from cxrdash.errors import CxrdashError
 
@@ -94,6 +96,17 @@ def test_serve_answers_and_stops_with_its_process(tiny_cache):
         finally:
             running.terminate()
             running.wait(20)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_read_only_instance_is_told_so_by_its_environment(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(os, "execve", lambda _program, _words, environment: started.append(environment))
+    monkeypatch.delenv("CXRDASH_READ_ONLY", raising=False)
+    main(["--cache", str(tiny_cache), "serve", *(["--read-only"] if asked else [])])
+    assert [environment.get("CXRDASH_READ_ONLY") for environment in started] == ["1" if asked else None]
 
 
 def answered(address: str) -> bytes:

@@ -267,7 +267,7 @@ def test_a_folder_that_cannot_be_written_can_be_read(tmp_path: Path) -> None:
     store.folder.chmod(0o500)
     try:
         again = ReviewStore(store.folder)
-        assert not again.writable and len(again.events()) == 1
+        assert "is read-only. Set CXRDASH_REVIEWS" in again.refusal and len(again.events()) == 1
     finally:
         store.folder.chmod(0o700)
 
@@ -292,3 +292,19 @@ def test_a_mark_takes_milliseconds_not_tenths(store: ReviewStore) -> None:
         store.append(event(n))
         times.append(time.perf_counter() - start)
     assert sorted(times)[50] < 0.1
+
+
+def test_a_read_only_instance_keeps_nothing_and_reads_all(store: ReviewStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    started(store)
+    store.append(event(1))
+    assert store.refusal == ""
+    monkeypatch.setenv("CXRDASH_READ_ONLY", "1")
+    assert store.refusal.startswith("This instance is read-only")
+    with pytest.raises(CxrdashError, match=r"Nothing was saved\. This instance is read-only"):
+        store.append(event(2))
+    with pytest.raises(CxrdashError, match="read-only"):
+        store.take(store.sessions(), store.events())
+    assert len(store.events()) == 1
+    fresh = ReviewStore(store.folder)
+    assert len(fresh.events()) == 1
+    fresh.close()

@@ -119,3 +119,12 @@ def test_a_dataset_without_a_film_offers_no_button(small_cache: Cache, monkeypat
 def test_the_page_file_is_thin() -> None:
     page = Path(__file__).resolve().parents[2] / "pages" / "image_quality_page.py"
     assert len(page.read_text("utf-8").splitlines()) <= 80
+
+
+def test_a_read_only_instance_starts_no_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path / "cache")
+    build_index(Request(write_films(tmp_path / "films", 2), name="fresh"), cache)
+    monkeypatch.setenv("CXRDASH_READ_ONLY", "1")
+    at = app(cache, monkeypatch, "image_quality", ds="fresh")
+    (button,) = (button for button in at.button if button.label.startswith("Scan"))
+    assert button.disabled and "read-only" in button.help

@@ -334,3 +334,18 @@ def test_the_interval_for_other_patients_is_told_where_there_is_one() -> None:
     assert "for other patients it is 7.1%–35.2%" in told
     untold = for_other_patients(1, pd.DataFrame([{"clustered_low": float("nan"), "clustered_high": float("nan")}]))
     assert untold.startswith("1 judged film of a patient") and "for other patients it is too narrow" in untold
+
+
+def test_a_read_only_instance_says_why_nothing_can_be_marked(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_finding="Effusion")
+    press(at, "Start marking")
+    (made,) = ReviewStore(reviews).sessions()
+    monkeypatch.setenv("CXRDASH_READ_ONLY", "1")
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_finding="Effusion")
+    (button,) = (button for button in at.button if button.label == "Start marking")
+    assert button.disabled and "read-only" in button.help
+    at = app(small_cache, monkeypatch, "review", ds="films", rv_view="Mark", rv_session=made.session_id)
+    assert not at.exception
+    assert "Marks cannot be kept: This instance is read-only" in " ".join(one.value for one in at.warning).replace("\\", "")
