@@ -348,4 +348,6 @@ def test_a_read_only_instance_says_why_nothing_can_be_marked(
     assert button.disabled and "read-only" in button.help
     at = app(small_cache, monkeypatch, "review", ds="films", rv_view="Mark", rv_session=made.session_id)
     assert not at.exception
-    assert "Marks cannot be kept: This instance is read-only" in " ".join(one.value for one in at.warning).replace("\\", "")
+    assert "Marks cannot be kept: This instance is read-only" in " ".join(one.value for one in at.warning).replace(
+        "\\", ""
+    )
