@@ -53,7 +53,7 @@ def draw(selection: Selection, n: int, *, seed: int, one_per_patient: bool = Tru
     """
     by_patient = one_per_patient and bool(selection.index.counts["patients"])
     of, images = _frame(selection) if by_patient else _frame_of_images(selection)
-    drawn = _one_per_patient(selection, int(n), of, seed) if by_patient else _any(selection, int(n), seed)
+    drawn = _one_per_patient(selection, int(n), of, seed) if by_patient else _any(selection, int(n), of, seed)
     frame = "patients" if by_patient else "images"
     return Draw(films=films(selection.index, drawn), of=of, frame=frame, images=images, seed=seed)
 
@@ -81,6 +81,11 @@ def _frame_of_images(selection: Selection) -> tuple[int, int]:
 
 
 _BY_IMAGE = "SELECT image FROM selected ORDER BY sample_key % $modulus::UBIGINT, sample_key LIMIT $n"
+# The same among those whose place is low, of which there are some more than wanted: less is left to sort.
+_AMONG_LOWEST = """
+SELECT image FROM selected WHERE sample_key % $modulus::UBIGINT < $below
+ORDER BY sample_key % $modulus::UBIGINT, sample_key LIMIT $n
+"""
 # The first patients of the draw's order over the whole dataset; those of the cohort keep that order.
 _AMONG_FIRST = """
 WITH people AS MATERIALIZED (
@@ -105,8 +110,16 @@ JOIN images USING (image) LEFT JOIN paths USING (image) ORDER BY wanted.at
 """
 
 
-def _any(selection: Selection, n: int, seed: int) -> list[int]:
-    return [int(image) for (image,) in selection.rows(_BY_IMAGE, n=n, modulus=modulus(seed))]
+def _any(selection: Selection, n: int, of: int, seed: int) -> list[int]:
+    """First ``n`` of ``of`` images, sought among the lowest places: residues are uniform below the modulus."""
+    divisor = modulus(seed)
+    below = divisor * (4 * n + 64) // max(of, 1)
+    rows: list[tuple[Any, ...]] = []
+    if below < divisor:
+        rows = selection.rows(_AMONG_LOWEST, n=n, modulus=divisor, below=below)
+    if len(rows) < min(n, of):
+        rows = selection.rows(_BY_IMAGE, n=n, modulus=divisor)
+    return [int(image) for (image,) in rows]
 
 
 def _one_per_patient(selection: Selection, n: int, of: int, seed: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_a_draw_follows_from_identifiers_and_seed_alone(index: Index, seed: int)
     assert drawn(index, 12, seed) == by_hand(index, 12, seed)
     every = sorted(DATASET.images["image_id"], key=lambda name: residue(name, seed))
     assert drawn(index, 12, seed, one_per_patient=False) == every[:12]
+
+
+def test_few_of_many_images_are_those_of_least_residue(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sought among the lowest places, and among all where those are too few."""
+    for seed in range(40):
+        every = sorted(DATASET.images["image_id"], key=lambda name: residue(name, seed))
+        for n in (1, 2, 4):
+            assert drawn(index, n, seed, one_per_patient=False) == every[:n]
+    lowest = sys.modules["cxrdash.index.draw"]
+    monkeypatch.setattr(lowest, "_AMONG_LOWEST", f"SELECT * FROM ({lowest._AMONG_LOWEST}) LIMIT 1")
+    assert drawn(index, 4, 39, one_per_patient=False) == every[:4]
 
 
 @pytest.mark.real_data
