@@ -104,9 +104,8 @@ FROM selected AS s JOIN people ON s.patient = people.patient
 GROUP BY s.patient ORDER BY min(people.sample_key % $modulus::UBIGINT), min(people.sample_key)
 """
 _FILMS = """
-SELECT wanted.at, image, image_id, patient_id, study_id, view, sex, age_years, split, pattern, root, path
-FROM (SELECT unnest($images) AS image, unnest(range(len($images))) AS at) AS wanted
-JOIN images USING (image) LEFT JOIN paths USING (image) ORDER BY wanted.at
+SELECT image, image_id, patient_id, study_id, view, sex, age_years, split, pattern, root, path
+FROM images LEFT JOIN paths USING (image) WHERE image IN (SELECT unnest($images::INTEGER[]))
 """
 
 
@@ -139,8 +138,8 @@ def films(index: Index, images: Iterable[int]) -> tuple[DrawnImage, ...]:
     wanted = list(images)
     if not wanted:
         return ()
-    rows = index.rows(_FILMS, {"images": wanted})
-    return tuple(_film(index, *row[1:]) for row in rows)
+    found = {row[0]: row for row in index.rows(_FILMS, {"images": wanted})}
+    return tuple(_film(index, *found[image]) for image in wanted if image in found)
 
 
 def _film(index: Index, *row: Any) -> DrawnImage:
