@@ -50,12 +50,13 @@ def open(dataset: str, cache: str | Path | None = None) -> Index:
 def __getattr__(name: str) -> Callable[..., pd.DataFrame]:
     """Return the statistic of that name (or one of the classes above, which have types of their own)."""
     if name in _HOMES:
-        home: Any = import_module(_HOMES[name])
-        return getattr(home, name)  # type: ignore[no-any-return]
+        found: Callable[..., pd.DataFrame] = getattr(import_module(_HOMES[name]), name)
+        return found
     if not name.startswith("_"):
         statistics = _statistics()
         if name in statistics:
-            return statistics[name].function  # type: ignore[no-any-return]
+            function: Callable[..., pd.DataFrame] = statistics[name].function
+            return function
     raise AttributeError(f"module 'cxrdash' has no attribute {name!r}")
 
 

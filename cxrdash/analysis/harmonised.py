@@ -91,7 +91,7 @@ def readable(index: Index, cohort: Cohort) -> Selection:
     """
     selection = select(index, cohort)
     try:
-        selection.expression  # noqa: B018
+        _ = selection.expression  # read here, so that its fault names the dataset
     except CxrdashError as fault:
         raise CxrdashError(f"In dataset {index.dataset}: {fault.message}", fault.hint, details=fault.details) from fault
     return selection

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxrdash.analysis.comparisons import benjamini_hochberg
 from cxrdash.analysis.intervals import LEVEL, critical_value
 from cxrdash.analysis.pairs import pair_counts
 from cxrdash.analysis.patient_units import PatientUnits, patient_units
@@ -171,15 +172,3 @@ def _fisher(both: Whole, of: Whole, a: Whole, b: Whole, fewest: Whole, sizes: Wh
     # Equally likely tables differ by rounding.
     no_likelier = np.where(chance <= seen[table] * (1 + 1e-7), chance, 0.0)
     return np.minimum(np.add.reduceat(no_likelier, first), 1.0)
-
-
-def benjamini_hochberg(p_values: Any) -> Array:
-    """Return q-values over the p-values that are not NaN (Benjamini and Hochberg 1995); NaN stays NaN."""
-    from scipy.stats import false_discovery_control
-
-    p = np.asarray(p_values, dtype=float)
-    q = np.full(len(p), np.nan)
-    tested = np.isfinite(p)
-    if tested.any():
-        q[tested] = false_discovery_control(p[tested])
-    return q

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxrdash.analysis import review_intervals as found
+from cxrdash.analysis.comparisons import benjamini_hochberg
 from cxrdash.analysis.intervals import ClusterSums, clustered
 from cxrdash.analysis.registry import statistic
 from cxrdash.analysis.review_intervals import Stratum
@@ -201,8 +202,6 @@ def _strata_rows(index: Index, marks: Marks, reader: str, doubtful: str) -> list
 def _level_rows(
     index: Index, marks: Marks, verdicts: Mapping[str, str], counted: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    from scipy.stats import false_discovery_control
-
     rows = []
     for attribute, levels in attributes(index, verdicts).items():
         judged = Counter(levels[image] for image in verdicts if image in levels)
@@ -211,7 +210,7 @@ def _level_rows(
             one = (wrong[level], judged[level])
             other = (wrong.total() - wrong[level], judged.total() - judged[level])
             rows.append({"attribute": attribute, "level": level, **_compared(one, other)})
-    for row, q in zip(rows, false_discovery_control([row["p"] for row in rows]) if rows else (), strict=True):
+    for row, q in zip(rows, benjamini_hochberg([row["p"] for row in rows]), strict=True):
         row["q"] = float(q)
     about = {"session": marks.session.session_id, "finding": marks.session.finding, "state": marks.session.state}
     return [about | row for row in rows]

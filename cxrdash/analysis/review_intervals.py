@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from math import ceil, inf, lgamma, log, log1p, nan, sqrt
 from typing import NamedTuple
 
+from cxrdash.analysis import odds
 from cxrdash.analysis.intervals import LEVEL, critical_value, wilson
 
 LARGE_FRAME = 100_000
@@ -325,13 +326,10 @@ def newcombe(one: tuple[int, int], other: tuple[int, int], *, level: float = LEV
     """Return the difference of two rates, each (wrong, judged), with Newcombe's interval (1998, method 10)."""
     if not one[1] or not other[1]:
         return Estimate(nan, nan, nan, nan, nan)
-    (p, low, high), (q, other_low, other_high) = (
-        (wrong / judged, *map(float, wilson(wrong, judged, level=level))) for wrong, judged in (one, other)
-    )
-    below = sqrt((p - low) ** 2 + (other_high - q) ** 2)
-    above = sqrt((high - p) ** 2 + (q - other_low) ** 2)
+    p, q = one[0] / one[1], other[0] / other[1]
+    low, high = odds.newcombe(*one, *other, level=level)
     error = sqrt(p * (1 - p) / one[1] + q * (1 - q) / other[1])
-    return Estimate(p - q, error, nan, p - q - below, p - q + above)
+    return Estimate(p - q, error, nan, float(low), float(high))
 
 
 def error_score(judged: int, wrong: int, doubtful: int) -> tuple[int, str]:

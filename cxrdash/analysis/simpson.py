@@ -18,6 +18,7 @@ from cxrdash.labels.policies import Policy
 
 if TYPE_CHECKING:
     import pandas as pd
+    from scipy.sparse import csc_array
 
 THIRDS = ("view", "sex", "age_band")
 FEWEST = 10  # images on each side of a stratum; a smaller one turns round by chance
@@ -115,41 +116,58 @@ def _tables(films: Films, policy: Policy) -> Iterator[tuple[str, str, str, np.nd
 
     Whose the images are does not count here, so they are summed by view, sex and age band at once.
     """
-    from scipy.sparse import csc_array
-
-    sizes = [len(films.levels[name]) for name in THIRDS]
-    joint = np.ravel_multi_index([films.codes[name] for name in THIRDS], sizes)
-    shape = (int(np.prod(sizes)), len(films.index.dictionary))
-    images = csc_array((films.images.astype(float), (joint, films.pattern)), shape)
-    level_of = dict(zip(THIRDS, np.indices(sizes).reshape(len(THIRDS), -1), strict=True))
-    positive = films.positive(policy)
-    kinds = (positive.astype(float), (films.counted(policy) & ~positive).astype(float))
-    whole = [images @ kind for kind in kinds]
-    for exposure, level, exposed in _exposures(films, positive, (images, kinds, whole), level_of):
+    counts = _Counts.of(films, policy)
+    for exposure, level, exposed in _exposures(films, counts):
         for third in THIRDS:
             if third == exposure or len(films.levels[third]) < 2:
                 continue
-            strata = (level_of[third] == np.arange(len(films.levels[third]))[:, None]).astype(float)
-            (yes, not_yes), (no, not_no) = ((part, all_ - part) for part, all_ in zip(exposed, whole, strict=True))
+            strata = (counts.level_of[third] == np.arange(len(films.levels[third]))[:, None]).astype(float)
+            (yes, not_yes), (no, not_no) = (
+                (part, all_ - part) for part, all_ in zip(exposed, counts.whole, strict=True)
+            )
             cells = np.stack([strata @ part for part in (yes, not_yes, no, not_no)], axis=-1)
             yield exposure, level, third, np.rint(cells).astype(np.int64)
 
 
-def _exposures(
-    films: Films, positive: np.ndarray, counts: tuple[Any, tuple[np.ndarray, ...], list[np.ndarray]],
-    level_of: dict[str, np.ndarray],
-) -> Iterator[tuple[str, str, list[np.ndarray]]]:  # fmt: skip
+@dataclass(frozen=True)
+class _Counts:
+    """Images by joint level of view, sex and age band.
+
+    ``images`` (joint levels, patterns) is sparse; ``kinds`` (patterns, findings) tell which pattern is positive
+    and which counts as other; ``whole`` are their images, each (joint levels, findings). ``level_of`` gives the
+    place of each joint level in the levels of one of the three.
+    """
+
+    images: csc_array
+    kinds: tuple[np.ndarray, np.ndarray]
+    whole: tuple[np.ndarray, np.ndarray]
+    level_of: dict[str, np.ndarray]
+
+    @staticmethod
+    def of(films: Films, policy: Policy) -> _Counts:
+        from scipy.sparse import csc_array
+
+        sizes = [len(films.levels[name]) for name in THIRDS]
+        joint = np.ravel_multi_index([films.codes[name] for name in THIRDS], sizes)
+        shape = (int(np.prod(sizes)), len(films.index.dictionary))
+        images = csc_array((films.images.astype(float), (joint, films.pattern)), shape)
+        positive, counted = films.positive(policy), films.counted(policy)
+        yes, no = positive.astype(float), (counted & ~positive).astype(float)
+        level_of = dict(zip(THIRDS, np.indices(sizes).reshape(len(THIRDS), -1), strict=True))
+        return _Counts(images, (yes, no), (images @ yes, images @ no), level_of)
+
+
+def _exposures(films: Films, counts: _Counts) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """Yield exposures with their exposed images, positive and other: each (joint levels, findings)."""
-    images, kinds, whole = counts
     for name in THIRDS:
         present = np.unique(films.codes[name])
         for at in present.tolist() if len(present) > 1 else []:
-            inside = (level_of[name] == at)[:, None]
-            yield name, films.levels[name][at], [part * inside for part in whole]
+            inside = (counts.level_of[name] == at)[:, None]
+            yield name, films.levels[name][at], [part * inside for part in counts.whole]
     for at, finding in enumerate(films.index.findings):
         if finding.kind == "device":
-            patterns = np.flatnonzero(positive[:, at])
-            yield finding.name, "yes", [images[:, patterns] @ kind[patterns] for kind in kinds]
+            patterns = np.flatnonzero(counts.kinds[0][:, at])
+            yield finding.name, "yes", [counts.images[:, patterns] @ kind[patterns] for kind in counts.kinds]
 
 
 def _checked(case: _Case) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxrdash.analysis.comparisons import benjamini_hochberg
 from cxrdash.analysis.odds import Contrast, contrast_of_sums, corrected_v
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.split_films import NOT_READ, Films, films_of
@@ -66,7 +67,7 @@ def strata(index: Index, cohort: Cohort | None = None, *, policy: Policy | str =
     columns = Columns(list(_attributes(films, positive)))
     sums = sums_by_finding(films, columns, positive, films.counted(chosen))
     rows = [row for at, found in enumerate(sums) for row in _rows(films, columns, at, found)]
-    q = _q_values([row.pop("p_value") for row in rows])
+    q = benjamini_hochberg([row.pop("p_value") for row in rows])
     table = pd.DataFrame(rows, columns=[name for name in _STRATA if name not in ("q", "policy")])
     return table.assign(q=q, policy=str(chosen))[list(_STRATA)].astype(_STRATA)
 
@@ -161,14 +162,3 @@ def _verdict(made: Contrast) -> str:
     if abs(made.smd) >= ALERT or dominates:
         return "alert"
     return "note" if abs(made.smd) >= NOTE else ""
-
-
-def _q_values(p_values: list[float]) -> np.ndarray:
-    from scipy.stats import false_discovery_control
-
-    p = np.asarray(p_values, dtype=float)
-    q = np.full(len(p), np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        q[known] = false_discovery_control(p[known])
-    return q

@@ -88,19 +88,27 @@ def _add_map(
             **axes,
         )
     )
+    _place_map(figure, look, suffix, (domain, [top - height, top]), cells)
+    title = f"<b>{wrapped(frame['finding'].iloc[0], 30, 4)}</b><br>{plain(frame['title'].iloc[0])}"
+    note(figure, look, title, x=sum(domain) / 2, xanchor="center", y=top, yanchor="bottom", align="center",
+         colour=look.text, size=look.small)  # fmt: skip
+
+
+def _place_map(
+    figure: go.Figure, look: Look, suffix: str, domains: tuple[list[float], list[float]], cells: int
+) -> None:
+    """Give one map its own square axes, without ticks, in its part of the sheet."""
+    across, down = domains
     plain_axis = axis(look, showgrid=False, showticklabels=False, automargin=True)
     figure.update_layout(
         {
-            f"xaxis{suffix}": plain_axis | {"domain": domain, "anchor": f"y{suffix}", "range": [-0.5, cells - 0.5]},
-            f"yaxis{suffix}": plain_axis | {"domain": [top - height, top], "anchor": f"x{suffix}",
+            f"xaxis{suffix}": plain_axis | {"domain": across, "anchor": f"y{suffix}", "range": [-0.5, cells - 0.5]},
+            f"yaxis{suffix}": plain_axis | {"domain": down, "anchor": f"x{suffix}",
                                             "range": [cells - 0.5, -0.5], "scaleanchor": f"x{suffix}",
                                             "constrain": "domain", "constraintoward": "top"},
         }
     )  # fmt: skip
     figure.update_layout({f"xaxis{suffix}": {"constrain": "domain"}})
-    title = f"<b>{wrapped(frame['finding'].iloc[0], 30, 4)}</b><br>{plain(frame['title'].iloc[0])}"
-    note(figure, look, title, x=sum(domain) / 2, xanchor="center", y=top, yanchor="bottom", align="center",
-         colour=look.text, size=look.small)  # fmt: skip
 
 
 PARTS = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +66,7 @@ def _write(out: Path, made: Split, arguments: argparse.Namespace) -> None:
         for name, content in contents.items():
             beside = out / f".{name}.part"
             beside.write_bytes(content)
-            os.replace(beside, out / name)  # noqa: PTH105 - atomic, also over a file that is there
+            beside.replace(out / name)  # atomic, also over a file that is there
     except OSError as fault:
         raise CxrdashError(
             f"The split cannot be written to {out}: {fault.strerror or fault}.",

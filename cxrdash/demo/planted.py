@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -72,8 +73,8 @@ class Planter:
     def note(self, kind: str, image_id: str, **facts: str) -> None:
         self.plan.planted.setdefault(kind, []).append({"image_id": image_id, **facts})
 
-    def redraw(self, job: Job, **changes: object) -> None:
-        self.plan.jobs[job.image_id] = replace(job, **changes)  # type: ignore[arg-type]
+    def redraw(self, job: Job, **changes: Any) -> None:
+        self.plan.jobs[job.image_id] = replace(job, **changes)
 
     def relabel(self, job: Job, **labels: str) -> None:
         """Change labels of the whole study: they are labels of studies."""

@@ -13,6 +13,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,7 @@ def _prepare(line: socket.socket, path: Path) -> None:
         return  # reading it will say the same
     if reader.name == DICOM_NAME and "pydicom" not in sys.modules:
         _allow(line, PREPARING_SECONDS)
-        import pydicom.pixels  # noqa: F401
-
+        import_module("pydicom.pixels")
         _limit_memory()
     _allow(line, min(MOST_SECONDS, SECONDS + size / BYTES_PER_SECOND))
 
@@ -91,11 +91,8 @@ def _prepare_measures(line: socket.socket) -> None:
     """Load what only a scan needs, outside the time of its first film."""
     if "cxrdash.images.measures" not in sys.modules:
         _allow(line, PREPARING_SECONDS)
-        import scipy.fft
-        import scipy.ndimage  # noqa: F401
-
-        import cxrdash.images.measures  # noqa: F401
-
+        for name in ("scipy.fft", "scipy.ndimage", "cxrdash.images.measures"):
+            import_module(name)
         _limit_memory()
 
 

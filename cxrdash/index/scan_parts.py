@@ -92,7 +92,7 @@ def _on_disk(image: int, root: str, path: str) -> FilmFile | None:
     # Joined as text: a million Path objects cost more than a million calls of stat.
     whole = f"{root.rstrip(os.sep)}/{path}"
     try:
-        found = os.stat(whole)  # noqa: PTH116
+        found = os.stat(whole)  # noqa: PTH116 - see above
     except (OSError, ValueError):
         return None
     return FilmFile(image, whole, found.st_size, found.st_mtime_ns)
@@ -134,9 +134,9 @@ def arrow_schema() -> pa.Schema:
 def _plain(hint: Any) -> type:
     """The type of a field that may be None."""
     if isinstance(hint, types.UnionType):
-        (found,) = (kind for kind in get_args(hint) if kind is not type(None))
-        return found  # type: ignore[no-any-return]
-    return hint  # type: ignore[no-any-return]
+        (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
+    found: type = hint
+    return found
 
 
 def write_part(folder: Path, rows: Iterable[tuple[Key, FilmMeasures]], *, scanned_at: int) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxrdash.analysis.part_sizes import test_part
 from cxrdash.analysis.stars import summary
@@ -58,10 +58,10 @@ def verdict(question: Question) -> Chapter:
     return Chapter("Verdict", (tally, checks, stated), lead)
 
 
-def _check(row: object, shared: bool) -> Check:
-    severity, sentence = str(row.severity), str(row.sentence)  # type: ignore[attr-defined]
+def _check(row: Any, shared: bool) -> Check:
+    severity, sentence = str(row.severity), str(row.sentence)
     said = shareable_sentence(sentence) if shared else sentence
-    return Check(severity, said, f"{str(row.page).replace('_', ' ').capitalize()} page")  # type: ignore[attr-defined]
+    return Check(severity, said, f"{str(row.page).replace('_', ' ').capitalize()} page")
 
 
 def passed(question: Question) -> Chapter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -145,8 +145,8 @@ def _licence(question: Question) -> str:
     return question.index.card.licence or UNDOCUMENTED.capitalize() + "."
 
 
-def _said(question: Question, sentences: object) -> list[str]:
-    texts = [str(one) for one in sentences]  # type: ignore[attr-defined]
+def _said(question: Question, sentences: Iterable[object]) -> list[str]:
+    texts = [str(one) for one in sentences]
     return [shareable_sentence(text) for text in texts] if question.shared else texts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shlex
 import shutil
 import uuid
@@ -204,6 +203,6 @@ def _put_in_place(beside: Path, out: Path) -> None:
     """Rename the finished folder; an earlier export is moved aside first and removed last."""
     earlier = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.old")
     if out.exists():
-        os.replace(out, earlier)  # noqa: PTH105 - one step
-    os.replace(beside, out)  # noqa: PTH105 - one step
+        out.replace(earlier)
+    beside.replace(out)
     shutil.rmtree(earlier, ignore_errors=True)

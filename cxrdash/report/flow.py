@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxrdash.charts.theme import number
 from cxrdash.report.blocks import Figure
@@ -51,9 +51,9 @@ def flow(audit: pd.DataFrame, *, patients_known: bool, shareable: bool) -> Figur
     return Figure(drawing.markup, said, said)
 
 
-def _joined(rows: pd.DataFrame) -> list[tuple[str, dict[str, object]]]:
+def _joined(rows: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     """Join each exclusion of fewer than 11 images or patients with the one after it."""
-    found: list[tuple[str, dict[str, object]]] = []
+    found: list[tuple[str, dict[str, Any]]] = []
     waiting: list[tuple[str, int, int]] = []
     for row in rows.itertuples(index=False):
         images = int(row.images_lost) + sum(one for _, one, _ in waiting)
@@ -70,22 +70,22 @@ def _joined(rows: pd.DataFrame) -> list[tuple[str, dict[str, object]]]:
         found.append((
             "; ".join([before, *(text for text, _, _ in waiting)]),
             kept | {"images": int(last["images"]), "patients": int(last["patients"]),
-                    "images_lost": int(kept["images_lost"]) + sum(one for _, one, _ in waiting),  # type: ignore[call-overload]
-                    "patients_lost": int(kept["patients_lost"]) + sum(one for *_, one in waiting)},  # type: ignore[call-overload]
+                    "images_lost": int(kept["images_lost"]) + sum(one for _, one, _ in waiting),
+                    "patients_lost": int(kept["patients_lost"]) + sum(one for *_, one in waiting)},
         ))  # fmt: skip
     return found
 
 
-def _held(row: dict[str, object], patients_known: bool) -> str:
+def _held(row: dict[str, Any], patients_known: bool) -> str:
     return _counted(row["images"], row["patients"], patients_known)
 
 
-def _loss(words: str, row: dict[str, object], patients_known: bool) -> str:
+def _loss(words: str, row: dict[str, Any], patients_known: bool) -> str:
     lost = _counted(row["images_lost"], row["patients_lost"], patients_known)
     return f"{lost} left out. {words[:1].upper()}{words[1:]}."
 
 
-def _counted(images: object, patients: object, patients_known: bool) -> str:
-    pictures, people = (int(count) for count in (images, patients))  # type: ignore[call-overload]
+def _counted(images: int, patients: int, patients_known: bool) -> str:
+    pictures, people = (int(count) for count in (images, patients))
     said = f"{number(pictures)} image{'' if pictures == 1 else 's'}"
     return f"{said}, {number(people)} patient{'' if people == 1 else 's'}" if patients_known else said

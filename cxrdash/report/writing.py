@@ -41,7 +41,7 @@ def write_files(
             beside[part] = target
             _write(part, contents[name])
         for part, target in beside.items():
-            os.replace(part, target)  # noqa: PTH105 - atomic, also over a file that is there
+            part.replace(target)  # atomic, also over a file that is there
     except OSError as fault:
         raise CxrdashError(
             f"Cannot write to {folder}: {fault.strerror or fault}.", "Choose a folder that exists and may be written."

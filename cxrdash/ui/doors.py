@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -77,7 +78,8 @@ def _of_level(attribute: str, value: str, labels: str = "") -> Cohort:
     if attribute == "age_band":
         return Cohort(ages=_band(value), labels=labels)
     field = {"split": "splits", "part": "splits", "view": "views", "sex": "sexes", "label_method": "methods"}[attribute]
-    return Cohort(**{field: (value,), "labels": labels})  # type: ignore[arg-type]
+    fields: dict[str, Any] = {field: (value,), "labels": labels}
+    return Cohort(**fields)
 
 
 def _band(value: str) -> tuple[int, int] | None:

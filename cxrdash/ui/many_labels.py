@@ -18,6 +18,7 @@ from cxrdash.ui.text import number, plural, safe
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
 MANY = 30
 """Up to so many labels are drawn as they are."""
@@ -176,33 +177,33 @@ def _known(now: Frame, name: str) -> Finding:
     return {finding.name: finding for finding in now.index.findings}.get(name) or Finding(name, name)
 
 
-def _find(place: object) -> str:
-    text: str = place.text_input(  # type: ignore[attr-defined]
+def _find(place: DeltaGenerator) -> str:
+    text: str = place.text_input(
         "Find a label", key=FIND, bind="query-params", placeholder="Find labels: effusion, tube",
         label_visibility="collapsed",
     )  # fmt: skip
     return text
 
 
-def _by(place: object) -> str:
-    with place:  # type: ignore[attr-defined]
+def _by(place: DeltaGenerator) -> str:
+    with place:
         return st.segmented_control(
             "Labels", [BY_COUNT, CLOSED, OPEN], default=BY_COUNT, required=True, key=BY, bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
 
 
-def _top(place: object) -> str:
-    with place:  # type: ignore[attr-defined]
+def _top(place: DeltaGenerator) -> str:
+    with place:
         return st.segmented_control(
             "How many", list(STEPS), default="20", required=True, key=TOP, bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
 
 
-def _opened(place: object, findings: Sequence[Finding]) -> list[str]:
+def _opened(place: DeltaGenerator, findings: Sequence[Finding]) -> list[str]:
     roots = [root for root, branch in branches(findings).items() if len(branch) > 1]
-    with place:  # type: ignore[attr-defined]
+    with place:
         return st.multiselect(
             "Open branches", roots, key=BRANCH, bind="query-params", placeholder="open these branches",
             label_visibility="collapsed",

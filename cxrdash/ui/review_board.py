@@ -153,10 +153,10 @@ def _event(sitting: Sitting, act: Mapping[str, Any], item: Item, generation: str
     )
 
 
-def moment(milliseconds: object) -> str:
+def moment(milliseconds: Any) -> str:
     """Return the browser's clock in UTC, ISO 8601; '' for what is no time."""
     try:
-        made = datetime.fromtimestamp(float(milliseconds) / 1000, UTC)  # type: ignore[arg-type]
+        made = datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return ""
     return made.isoformat(timespec="milliseconds")

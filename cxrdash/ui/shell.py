@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -184,11 +185,8 @@ def _settle() -> None:
 
 
 def _warm() -> None:
-    import pandas  # noqa: F401
-    import plotly.graph_objects  # noqa: F401
-    import scipy.cluster.hierarchy
-    import scipy.stats  # noqa: F401
-
+    for name in ("pandas", "plotly.graph_objects", "scipy.cluster.hierarchy", "scipy.stats"):
+        import_module(name)
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)  # so that what is frozen is released in order at exit

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from cxrdash import analysis
+from cxrdash.analysis.comparisons import benjamini_hochberg
 from cxrdash.analysis.odds import contrast
-from cxrdash.analysis.pair_odds import benjamini_hochberg, fisher
+from cxrdash.analysis.pair_odds import fisher
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import Index
