@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.readings import reading_words
@@ -138,8 +138,8 @@ class Cohort:
     @classmethod
     def from_query(cls, query: Mapping[str, Sequence[str]]) -> Cohort:
         """Read back what ``to_query`` wrote; raise CxrdashError for a value that cannot be meant."""
-        values = {name: _parsed(name, list(query[p])) for name, p in PARAMETERS.items() if query.get(p)}
-        return cls(**values)  # type: ignore[arg-type]
+        values: dict[str, Any] = {name: _parsed(name, list(query[p])) for name, p in PARAMETERS.items() if query.get(p)}
+        return cls(**values)
 
     def arguments(self) -> list[str]:
         """Return the cohort as command-line arguments of ``cxrdash stat``."""
@@ -183,8 +183,8 @@ def _images(on_disk: bool) -> str:
     return "images with a file on disk" if on_disk else "images"
 
 
-def _either(values: Sequence[str] | object) -> str:
-    return " or ".join(values)  # type: ignore[arg-type]
+def _either(values: Iterable[str]) -> str:
+    return " or ".join(values)
 
 
 def _range(bounds: tuple[int, int]) -> str:

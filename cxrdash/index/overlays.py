@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from cxrdash.errors import CxrdashError
 from cxrdash.images.overlay import Mask, mask_on_film
@@ -82,18 +82,18 @@ def _mask(
     return Overlay("mask", structure, quality=lowest, mask=union, problem=empty, parts=len(rows))
 
 
-def _box(row: tuple[object, ...], film_size: tuple[int, int]) -> Overlay:
+def _box(row: tuple[Any, ...], film_size: tuple[int, int]) -> Overlay:
     finding, reader, *numbers, space, width, height = row
     name, who = str(finding), None if reader is None else str(reader)
     drawn_on = (RELEASED_SIDE, RELEASED_SIDE) if space == PNG1024 else (width, height)
     known = drawn_on if all(drawn_on) else film_size
-    scale = _scale(known, film_size)  # type: ignore[arg-type]
+    scale = _scale(known, film_size)
     if scale is None:
         stated, film = (f"{size[0]:,} × {size[1]:,}" for size in (known, film_size))
         return Overlay(
             "box", name, who, problem=f"The box was drawn on a film of {stated} pixels; this film has {film}."
         )
-    x, y, w, h = (float(number) * scale for number in numbers)  # type: ignore[arg-type]
+    x, y, w, h = (float(number) * scale for number in numbers)
     return Overlay("box", name, who, box=(x, y, w, h), problem=box_problem((x, y, w, h), film_size))
 
 

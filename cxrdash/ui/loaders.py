@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,6 +15,7 @@ from cxrdash.analysis.narrowings import losses, narrowings
 from cxrdash.analysis.recipes import FOLDER, Recipe, applicable
 from cxrdash.charts import label_changes, recipe_waterfall
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.store import Index
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
 from cxrdash.ui.text import number, percent, plural, safe
@@ -109,9 +111,8 @@ def all_ends(audit: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _doors(rows: object, recipe: Recipe, now: Frame) -> list[str]:
-    found: list[Cohort | None] = rows(recipe, now.index, now.cohort)  # type: ignore[operator]
-    return ["" if narrowing is None else doors.door(narrowing) for narrowing in found]
+def _doors(rows: Callable[[Recipe, Index, Cohort], list[Cohort | None]], recipe: Recipe, now: Frame) -> list[str]:
+    return ["" if narrowing is None else doors.door(narrowing) for narrowing in rows(recipe, now.index, now.cohort)]
 
 
 def _notes(recipe: Recipe, audit: pd.DataFrame) -> None:

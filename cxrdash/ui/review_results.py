@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -67,7 +67,7 @@ def _seen(whole: Marks, name: str, *, show_all: bool) -> Seen:
     return Seen(whole.session, own, whole, name)
 
 
-def _main(seen: Seen, table: pd.DataFrame) -> dict[str, object] | None:
+def _main(seen: Seen, table: pd.DataFrame) -> dict[str, Any] | None:
     """The row the headline speaks of: the panel's, else the reader's own, else the only one."""
     rows = {row["reader"]: row for row in table.to_dict("records")}
     return rows.get(PANEL) or rows.get(seen.reader) or next(iter(rows.values()), None)
@@ -80,38 +80,38 @@ def sentence(seen: Seen, table: pd.DataFrame) -> str:
         others = len(seen.whole.verdicts)
         waiting = f"; {plural(others, 'reader')} hidden until you have finished" if others else ""
         return f"Nothing judged yet{waiting}"
-    session, judged = seen.session, int(row["judged"])  # type: ignore[call-overload]
+    session, judged = seen.session, int(row["judged"])
     what = session.finding if session.normal else f"{session.finding}, {session.state.replace('_', ' ')}"
     if session.purpose != RATE:
         films = plural(judged, "suspicious film")
         return f"{session.finding}: {row['wrong']} wrong of {films} (no rate: not drawn at random)"
-    ends = interval(row["low"], row["high"])  # type: ignore[arg-type]
-    return f"{what}: {percent(row['rate'])} wrong (95% {ends}), {judged} of {session.planned} judged"  # type: ignore[arg-type]
+    ends = interval(row["low"], row["high"])
+    return f"{what}: {percent(row['rate'])} wrong (95% {ends}), {judged} of {session.planned} judged"
 
 
 def _figures(seen: Seen, table: pd.DataFrame) -> None:
     row = _main(seen, table)
     if row is None or seen.session.purpose != RATE:
         return
-    judged = int(row["judged"])  # type: ignore[call-overload]
-    unclear = int(row["unsure"]) + int(row["unreadable"])  # type: ignore[call-overload]
-    strict = int(row["wrong"]) + int(row["doubtful"])  # type: ignore[call-overload]
+    judged = int(row["judged"])
+    unclear = int(row["unsure"]) + int(row["unreadable"])
+    strict = int(row["wrong"]) + int(row["doubtful"])
     show.key_figures([
-        (f"Wrong: {row['wrong']} of {judged}", percent(row["rate"]),  # type: ignore[arg-type]
-         f"{interval(row['low'], row['high'])}. Interval: {row['method']}."),  # type: ignore[arg-type]
-        (f"Wrong or doubtful: {strict} of {judged}", percent(row["rate_doubtful"]),  # type: ignore[arg-type]
-         f"{interval(row['low_doubtful'], row['high_doubtful'])}. The truth of a strict reader lies between."),  # type: ignore[arg-type]
+        (f"Wrong: {row['wrong']} of {judged}", percent(row["rate"]),
+         f"{interval(row['low'], row['high'])}. Interval: {row['method']}."),
+        (f"Wrong or doubtful: {strict} of {judged}", percent(row["rate_doubtful"]),
+         f"{interval(row['low_doubtful'], row['high_doubtful'])}. The truth of a strict reader lies between."),
         (f"Could not be judged: {unclear} of {judged}", percent(unclear / judged if judged else float("nan")),
          f"Unsure {row['unsure']}, unreadable {row['unreadable']}. Counted as wrong the rate is "
-         f"{percent(row['rate_unsure'])}."),  # type: ignore[arg-type]
-        ("Identifier visible", number(row["identifiers"]), "Films on which a name, number or date can be read."),  # type: ignore[arg-type]
+         f"{percent(row['rate_unsure'])}."),
+        ("Identifier visible", number(row["identifiers"]), "Films on which a name, number or date can be read."),
     ])  # fmt: skip
     st.markdown(safe(stopping(seen.session, row)))
 
 
-def stopping(session: Session, row: dict[str, object]) -> str:
+def stopping(session: Session, row: dict[str, Any]) -> str:
     """Return whether one may stop: what is known now, and what a narrower bound would take."""
-    wrong, judged, high = int(row["wrong"]), int(row["judged"]), float(row["anytime_high"])  # type: ignore[call-overload, arg-type]
+    wrong, judged, high = int(row["wrong"]), int(row["judged"]), float(row["anytime_high"])
     said = f"If you stop now: {judged} judged, upper bound {percent(high)}"
     if session.strata:
         return f"{said}, weighted by {STRATA_WORDS[session.strata]}."
