@@ -166,11 +166,11 @@ def _start_worker() -> subprocess.Popen[bytes]:
 def _feed(worker: subprocess.Popen[bytes], task: bytes, lines: queue.Queue[bytes | None]) -> None:
     assert worker.stdin is not None and worker.stdout is not None
     try:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), worker.stdin:
             worker.stdin.write(task)
-            worker.stdin.close()
-        for line in worker.stdout:
-            lines.put(line)
+        with worker.stdout:
+            for line in worker.stdout:
+                lines.put(line)
     finally:
         lines.put(None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 import zlib
 from pathlib import Path
 
@@ -148,9 +147,7 @@ def test_bomb_headers_are_refused_before_decoding(tmp_path: Path, width: int, he
 
 def test_fifo_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "film.png")
-    start = time.perf_counter()
-    fault = refusal(tmp_path / "film.png")
-    assert time.perf_counter() - start < 1
+    fault = refusal(tmp_path / "film.png")  # who opens a pipe waits for ever
     assert (fault.kind, fault.reason) == ("not a file", "not a file but a pipe, socket or device")
 
 

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -144,13 +143,12 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, kind_of_disk: str
     acknowledged = 0
     for round_ in range(ROUNDS):
         reader = f"Ann {round_}"
-        process = writer(tmp_path, reader, 100_000)
-        assert process.stdin and process.stdout and process.stdout.readline() == "ready\n"
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        threading.Timer(random.Random(round_).uniform(0.02, 0.4), process.send_signal, [signal.SIGKILL]).start()
-        said = [line for line in process.stdout if line.endswith("\n")]
-        process.wait()
+        with writer(tmp_path, reader, 100_000) as process:
+            assert process.stdin and process.stdout and process.stdout.readline() == "ready\n"
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            threading.Timer(random.Random(round_).uniform(0.02, 0.4), process.send_signal, [signal.SIGKILL]).start()
+            said = [line for line in process.stdout if line.endswith("\n")]
         store = ReviewStore(tmp_path)
         kept = {one.event_id for one in store.events(reader=reader)}
         store.close()
@@ -282,16 +280,6 @@ def test_a_clock_set_back_changes_no_verdict(store: ReviewStore) -> None:
     store.append(event(1, decided_at="2024-03-10T08:00:00+00:00"))
     store.append(event(2, verdict="wrong", decided_at="2024-03-10T07:00:00+00:00"))
     assert [one.verdict for one in store.events()] == ["correct", "wrong"]
-
-
-def test_a_mark_takes_milliseconds_not_tenths(store: ReviewStore) -> None:
-    started(store)
-    times = []
-    for n in range(1, 101):
-        start = time.perf_counter()
-        store.append(event(n))
-        times.append(time.perf_counter() - start)
-    assert sorted(times)[50] < 0.1
 
 
 def test_a_read_only_instance_keeps_nothing_and_reads_all(store: ReviewStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +124,13 @@ def test_the_labels_looked_at_come_along_to_the_next_page(many_cache: Cache, mon
 
 @pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_no_page_is_wide_or_slow(chromium: Any, many_cache: Cache, dark: bool) -> None:
+def test_no_page_is_wide(chromium: Any, many_cache: Cache, dark: bool) -> None:
     server = Server(many_cache).start()
     tab = Tab(chromium, server.url, dark=dark)
     pages = ("", "patients", "prevalence", "test_set", "cooccurrence", "label_logic", "second_opinion", "gallery")
     for page in (*pages, "cooccurrence?c_view=Exact+combinations", "prevalence?f_by=Tree", "cooccurrence?f_top=All"):
         tab.open("?ds=padchest")  # the first page of a process also imports what draws
-        started = time.monotonic()
         tab.open(f"{page}{'&' if '?' in page else '?'}ds=padchest")
-        assert time.monotonic() - started < 12, f"{page} is slow"
         overflow = tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{page} is wider than the window"
     assert "172 labels" in tab.open("prevalence?ds=padchest").text()

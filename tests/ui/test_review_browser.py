@@ -83,6 +83,13 @@ def seen(tab: Tab) -> str:
     return value(tab, "seen")
 
 
+def looked(tab: Tab) -> str:
+    """Look at the film on screen for longer than a mark needs, counted from when it was painted; return its name."""
+    seen(tab)
+    tab.page.wait_for_timeout(400)
+    return value(tab, "seen")
+
+
 def all_saved(tab: Tab) -> int:
     tab.page.wait_for_selector('.board[data-waiting="0"]', timeout=30_000)
     return int(value(tab, "saved"))
@@ -106,9 +113,8 @@ def test_presses_give_marks_on_the_films_that_were_on_screen(server: Server, chr
     session_id = begin(tab, "presses")
     expected: dict[str, str] = {}
     for at in range(presses):
-        tab.page.wait_for_timeout(400)
         key = "123"[at % 3]
-        expected[seen(tab)] = CODES[key]
+        expected[looked(tab)] = CODES[key]
         tab.page.keyboard.press(key)
     assert len(expected) == presses
     assert all_saved(tab) == presses
@@ -173,7 +179,7 @@ def test_double_clicks_mark_no_unseen_film(server: Server, chromium: Any) -> Non
 def test_a_held_key_marks_once(server: Server, chromium: Any) -> None:
     tab = Tab(chromium, server.url)
     begin(tab, "held")
-    tab.page.wait_for_timeout(400)
+    looked(tab)
     tab.page.keyboard.down("1")
     for _ in range(20):
         tab.page.wait_for_timeout(60)
@@ -187,8 +193,7 @@ def test_undo_findings_notes_and_identifiers_reach_the_disk(server: Server, chro
     tab = Tab(chromium, server.url)
     session_id = begin(tab, "remarks")
     page = tab.page
-    first = seen(tab)
-    page.wait_for_timeout(400)
+    first = looked(tab)
     page.keyboard.press("f")
     page.keyboard.type("nod")
     page.keyboard.press("Enter")
@@ -198,9 +203,8 @@ def test_undo_findings_notes_and_identifiers_reach_the_disk(server: Server, chro
     page.keyboard.press("Enter")
     page.keyboard.press("6")
     page.keyboard.press("2")
-    page.wait_for_timeout(500)
+    looked(tab)
     page.keyboard.press("1")
-    page.wait_for_timeout(500)
     page.keyboard.press("u")
     assert all_saved(tab) == 1
     store = ReviewStore(server.cache.reviews)
@@ -216,10 +220,11 @@ def test_one_large_film_at_a_time_can_be_judged_and_windowed(server: Server, chr
     tab.page.keyboard.press("Enter")
     expected = {}
     for key in "1i2r3":
-        tab.page.wait_for_timeout(600)
+        film = looked(tab)
         if key in CODES:
-            expected[seen(tab)] = CODES[key]
+            expected[film] = CODES[key]
         tab.page.keyboard.press(key)
+    assert len(expected) == 3
     assert all_saved(tab) == 3
     assert kept(server.cache, session_id, "large") == expected
     assert tab.faults == []
@@ -230,7 +235,7 @@ def test_a_second_reader_sees_the_same_films_and_not_the_marks(server: Server, c
     first, second = Tab(chromium, server.url), Tab(chromium, server.url)
     session_id = begin(first, "Ann", planned=18)
     for _ in range(3):
-        first.page.wait_for_timeout(500)
+        looked(first)
         first.page.keyboard.press("3")
     assert all_saved(first) == 3
     link = first.page.url.split("/", 3)[3]
@@ -311,8 +316,7 @@ def test_a_mark_on_its_way_when_the_server_dies_arrives_at_the_next_one(many: Ca
     port = int(server.url.rsplit(":", 1)[1])
     server.process.send_signal(signal.SIGKILL)  # type: ignore[union-attr]
     server.process.wait()  # type: ignore[union-attr]
-    film = seen(tab)
-    tab.page.wait_for_timeout(400)
+    film = looked(tab)
     tab.page.keyboard.press("3")
     assert value(tab, "waiting") == "1"
     again = subprocess.Popen(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.ui.films import BROKEN, SIZE, make_cache, pixels
-from tests.ui.watching import Server, Tab
+from tests.ui.watching import Server, Tab, eventually
 
 pytestmark = pytest.mark.browser
 LOADED = ".pane:not(.waiting) canvas"
@@ -61,6 +61,12 @@ def painted(tab: Tab, films: int = 1) -> Tab:
         timeout=30_000,
     )
     tab.page.wait_for_timeout(150)
+    return tab
+
+
+def linked(tab: Tab) -> Tab:
+    """Wait until the address names the film that is shown."""
+    eventually(lambda: parameters(tab).get("g_film", ["?"])[0].endswith(text(tab, ".title")), tab.page)
     return tab
 
 
@@ -122,13 +128,21 @@ def test_a_pixel_probe_equals_the_stored_value(tab: Tab) -> None:
         assert f"{stored[y, x]:,}" in probe.inner_text()
 
 
+def quiet(tab: Tab, traffic: list[Any]) -> None:
+    """Wait until nothing has been asked or answered for a while."""
+    heard = -1
+    while heard != len(traffic):
+        heard = len(traffic)
+        tab.page.wait_for_timeout(1500)
+
+
 def test_dragging_the_window_asks_nothing_of_the_server_until_release(chromium: Any, server: Server) -> None:
     tab, traffic = Tab(chromium, server.url), []
     tab.page.on("request", lambda request: traffic.append(request.url))
     for kind in ("framesent", "framereceived"):
         tab.page.on("websocket", lambda socket, kind=kind: socket.on(kind, lambda frame: traffic.append(frame)))
     opened(tab)
-    tab.page.wait_for_timeout(1500)  # neighbours are fetched ahead
+    quiet(tab, traffic)  # neighbours are fetched ahead
     over(tab, 250, 300)
     tab.page.mouse.down()
     before = picture(tab)
@@ -137,7 +151,7 @@ def test_dragging_the_window_asks_nothing_of_the_server_until_release(chromium: 
         tab.page.mouse.move(600 + 8 * step, 400 + 4 * step)
     tab.page.wait_for_timeout(800)
     assert traffic == []
-    assert picture(tab) != before
+    eventually(lambda: picture(tab) != before, tab.page)
     assert "v_c" not in parameters(tab)
     tab.page.mouse.up()
     tab.page.wait_for_url("**v_c=*", timeout=10_000)
@@ -172,12 +186,10 @@ def test_inverting_and_turning_are_told_and_reset_takes_them_back(tab: Tab) -> N
     tab.page.keyboard.press("i")
     tab.page.keyboard.press("r")
     assert text(tab, ".badges").split("\n") == ["INVERTED", "ROTATED 90°"]
-    tab.page.wait_for_timeout(100)
-    assert picture(tab) != start
+    eventually(lambda: picture(tab) != start, tab.page)
     tab.page.keyboard.press("0")
     assert text(tab, ".badges") == ""
-    tab.page.wait_for_timeout(100)
-    assert picture(tab) == start
+    eventually(lambda: picture(tab) == start, tab.page)
 
 
 def test_no_inversion_or_turn_is_carried_to_the_next_film(tab: Tab) -> None:
@@ -198,12 +210,10 @@ def test_arrows_walk_through_the_draw_and_esc_returns_to_the_tile(tab: Tab) -> N
     tab.page.keyboard.press("ArrowRight")
     assert text(tab, ".place") == "3 of 6"
     assert text(tab, ".title").endswith(titles[2])
-    tab.page.wait_for_timeout(800)
-    tab.page.keyboard.press("Escape")
-    tab.page.wait_for_timeout(800)
+    linked(tab).page.keyboard.press("Escape")
     focused = "() => [...document.querySelectorAll('*')].map(e => e.shadowRoot?.activeElement).find(Boolean)?.innerText"
-    assert titles[2] in tab.page.evaluate(focused)
-    assert "g_film" not in parameters(tab)
+    eventually(lambda: titles[2] in (tab.page.evaluate(focused) or ""), tab.page)
+    eventually(lambda: "g_film" not in parameters(tab), tab.page)
 
 
 def test_back_leaves_the_viewer_however_many_films_were_seen(tab: Tab) -> None:
@@ -211,7 +221,7 @@ def test_back_leaves_the_viewer_however_many_films_were_seen(tab: Tab) -> None:
     painted(tab)
     for _ in range(2):
         tab.page.keyboard.press("ArrowRight")
-        tab.page.wait_for_timeout(900)
+        linked(tab)
     tab.page.go_back()
     tab.page.wait_for_function("() => !location.search.includes('g_film')")
     tab.page.wait_for_selector(".viewer", state="hidden")
@@ -263,10 +273,13 @@ def test_three_windows_stand_side_by_side_and_move_together(tab: Tab) -> None:
     painted(tab, 3)
     tones = tab.page.locator(".viewer .tone").all_inner_texts()
     assert [re.sub(r"^C .* W [\d.,]+ ", "", tone) for tone in tones] == ["Full range", "Lung", "Mediastinum"]
+
+    def sizes() -> list[str]:
+        return [line.rsplit(" ", 1)[-1] for line in tab.page.locator(".viewer .bottom .dim").all_inner_texts()]
+
+    before = sizes()
     tab.page.keyboard.press("+")
-    tab.page.wait_for_timeout(200)
-    sizes = [line.rsplit(" ", 1)[-1] for line in tab.page.locator(".viewer .bottom .dim").all_inner_texts()]
-    assert len(set(sizes)) == 1
+    eventually(lambda: before[0] not in sizes() and len(set(sizes())) == 1, tab.page)
     tab.page.keyboard.press("Escape")
     painted(tab, 1)
 
@@ -283,12 +296,18 @@ def test_the_next_film_in_study_view_brings_its_own_study(tab: Tab) -> None:
     gallery(tab).page.locator(".tile").first.click()
     painted(tab).page.wait_for_selector(".viewer [data-act=study]:enabled")
     tab.page.keyboard.press("s")
+    painted(tab, 2)
+
+    def patients() -> list[str]:
+        return [STUDY.search(one)[1] for one in tab.page.locator(".viewer .title").all_inner_texts()]
+
+    seen = [patients()]
     for _ in range(2):
         tab.page.keyboard.press("ArrowRight")
-        tab.page.wait_for_timeout(1200)
-        patients = {STUDY.search(one)[1] for one in tab.page.locator(".viewer .title").all_inner_texts()}
-        assert len(patients) == 1
-        assert tab.page.locator(".viewer .pane").count() == 2
+        eventually(lambda: patients() not in (seen[-1], []), tab.page)
+        painted(tab, 2)
+        seen.append(patients())
+    assert [len(pair) for pair in seen] == [2, 2, 2] and all(first == second for first, second in seen)
 
 
 def test_forward_opens_the_film_again_after_back(tab: Tab) -> None:
@@ -346,8 +365,7 @@ def test_boxes_are_drawn_and_one_of_another_size_is_refused_in_words(tab: Tab) -
     tab.page.wait_for_timeout(200)
     with_box = picture(tab)
     tab.page.keyboard.press("m")
-    tab.page.wait_for_timeout(200)
-    assert picture(tab) != with_box
+    eventually(lambda: picture(tab) != with_box, tab.page)
     tab.open("gallery?ds=nih&g_film=00000002_000.png")
     painted(tab).page.wait_for_selector(".viewer .legend .problem")
     assert "1,024 × 1,024" in text(tab, ".problem") and "1,024 × 700" in text(tab, ".problem")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ class Tab:
 
     def close(self) -> None:
         self.context.close()
+
+
+def eventually(check: Callable[[], bool], page: Any, seconds: float = 20) -> None:
+    """Wait for what a busy machine may show late; fail where it never comes."""
+    until = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < until, "this never came true"
+        page.wait_for_timeout(100)
 
 
 class Server:
