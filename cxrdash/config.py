@@ -1,4 +1,4 @@
-"""Where cxrdash keeps what it makes: the index and thumbnails (disposable) and reviews (never deleted)."""
+"""What all layers share: the folders cxrdash writes to (index, thumbnails, reviews) and the names of its pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ CACHE_VARIABLE = "CXRDASH_CACHE"
 REVIEWS_VARIABLE = "CXRDASH_REVIEWS"
 READ_ONLY_VARIABLE = "CXRDASH_READ_ONLY"
 READ_ONLY = "This instance is read-only: nothing is marked, imported or scanned in it."
+# What the menu calls each page; a report on paper names them alike.
+PAGE_TITLES = {
+    "overview": "Overview",
+    "patients": "Patients",
+    "prevalence": "Prevalence",
+    "test_set": "Test set",
+    "cooccurrence": "Co-occurrence",
+    "second_opinion": "Second opinion",
+    "label_logic": "Label logic",
+    "strata": "Hidden strata",
+    "gallery": "Gallery",
+    "review": "Review",
+    "image_quality": "Image quality",
+    "duplicates": "Duplicates",
+    "masks": "Masks and boxes",
+    "splits": "Splits",
+    "compare": "Compare",
+    "report": "Report",
+    "query": "Query",
+}
 BESIDE_APP = Path(__file__).resolve().parents[1] / "data_cache"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cxrdash.analysis.part_sizes import test_part
 from cxrdash.analysis.stars import summary
 from cxrdash.charts.theme import number, percent
+from cxrdash.config import PAGE_TITLES
 from cxrdash.index.selection import counted
 from cxrdash.report import figures, tables
 from cxrdash.report.blocks import UNDOCUMENTED, Block, Chapter, Check, Checks, Origin, Points, Statement, Tally
@@ -61,7 +62,7 @@ def verdict(question: Question) -> Chapter:
 def _check(row: Any, shared: bool) -> Check:
     severity, sentence = str(row.severity), str(row.sentence)
     said = shareable_sentence(sentence) if shared else sentence
-    return Check(severity, said, f"{str(row.page).replace('_', ' ').capitalize()} page")
+    return Check(severity, said, f"{PAGE_TITLES[row.page]} page")
 
 
 def passed(question: Question) -> Chapter:

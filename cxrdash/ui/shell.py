@@ -13,7 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxrdash.config import cache
+from cxrdash.config import PAGE_TITLES, cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
 from cxrdash.index.lock import BuildRunning
@@ -27,9 +27,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A page in the menu. The file is ``pages/<name>_page.py``; the link path is ``name``."""
+    """A page in the menu. The file is ``pages/<name>_page.py``; the link path is ``name``; see also ``PAGE_TITLES``."""
 
-    title: str
     icon: str
     group: str
     question: str
@@ -38,37 +37,26 @@ class PageEntry:
 
 PAGES = {
     "overview": PageEntry(
-        "Overview",
-        ":material/summarize:",
-        "Suitability",
-        "What is this dataset, and what should worry me?",
-        default=True,
+        ":material/summarize:", "Suitability", "What is this dataset, and what should worry me?", default=True
     ),
-    "patients": PageEntry("Patients", ":material/groups:", "Suitability", "How large is it really?"),
+    "patients": PageEntry(":material/groups:", "Suitability", "How large is it really?"),
     "prevalence": PageEntry(
-        "Prevalence",
-        ":material/bar_chart:",
-        "Suitability",
-        "How common is each finding, and according to whom?",
+        ":material/bar_chart:", "Suitability", "How common is each finding, and according to whom?"
     ),
-    "test_set": PageEntry("Test set", ":material/rule:", "Suitability", "Is the test part large enough?"),
-    "cooccurrence": PageEntry("Co-occurrence", ":material/grid_on:", "Labels", "Which labels travel together?"),
-    "second_opinion": PageEntry(
-        "Second opinion", ":material/compare:", "Labels", "How often does another reader disagree?"
-    ),
-    "label_logic": PageEntry(
-        "Label logic", ":material/account_tree:", "Labels", "Do the labels contradict themselves?"
-    ),
-    "strata": PageEntry("Hidden strata", ":material/layers:", "Labels", "Does one label hide two diseases?"),
-    "gallery": PageEntry("Gallery", ":material/photo_library:", "Images", "What does this label look like?"),
-    "review": PageEntry("Review", ":material/rate_review:", "Images", "How often is the label wrong?"),
-    "image_quality": PageEntry("Image quality", ":material/image_search:", "Images", "Are the pictures sound?"),
-    "duplicates": PageEntry("Duplicates", ":material/content_copy:", "Images", "Which films are in there twice?"),
-    "masks": PageEntry("Masks and boxes", ":material/select_all:", "Images", "Can I trust the annotations?"),
-    "splits": PageEntry("Splits", ":material/call_split:", "Act", "How do I split it without leaking?"),
-    "compare": PageEntry("Compare", ":material/compare_arrows:", "Act", "Which dataset suits me?"),
-    "report": PageEntry("Report", ":material/description:", "Act", "What do I tell my collaborators?"),
-    "query": PageEntry("Query", ":material/database:", "Act", "What if my question is not here?"),
+    "test_set": PageEntry(":material/rule:", "Suitability", "Is the test part large enough?"),
+    "cooccurrence": PageEntry(":material/grid_on:", "Labels", "Which labels travel together?"),
+    "second_opinion": PageEntry(":material/compare:", "Labels", "How often does another reader disagree?"),
+    "label_logic": PageEntry(":material/account_tree:", "Labels", "Do the labels contradict themselves?"),
+    "strata": PageEntry(":material/layers:", "Labels", "Does one label hide two diseases?"),
+    "gallery": PageEntry(":material/photo_library:", "Images", "What does this label look like?"),
+    "review": PageEntry(":material/rate_review:", "Images", "How often is the label wrong?"),
+    "image_quality": PageEntry(":material/image_search:", "Images", "Are the pictures sound?"),
+    "duplicates": PageEntry(":material/content_copy:", "Images", "Which films are in there twice?"),
+    "masks": PageEntry(":material/select_all:", "Images", "Can I trust the annotations?"),
+    "splits": PageEntry(":material/call_split:", "Act", "How do I split it without leaking?"),
+    "compare": PageEntry(":material/compare_arrows:", "Act", "Which dataset suits me?"),
+    "report": PageEntry(":material/description:", "Act", "What do I tell my collaborators?"),
+    "query": PageEntry(":material/database:", "Act", "What if my question is not here?"),
 }
 
 
@@ -78,7 +66,7 @@ def page(name: str) -> st.Page:
     return st.Page(
         ROOT / "pages" / f"{name}_page.py",
         url_path=name,
-        title=entry.title,
+        title=PAGE_TITLES[name],
         icon=entry.icon,
         default=entry.default,
         help=entry.question,

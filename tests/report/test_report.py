@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cxrdash import analysis
+from cxrdash.config import PAGE_TITLES
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
@@ -88,6 +89,13 @@ def test_it_begins_with_the_verdict_and_has_the_five_chapters(nih: Index, page: 
     table = analysis.audit(nih, without=SLOW)
     for sentence in table["sentence"]:
         assert sentence in Reader(page).text
+
+
+def test_each_check_names_its_page_as_the_menu_does(nih: Index, page: str) -> None:
+    named = {PAGE_TITLES[name] for name in analysis.audit(nih, Cohort(), use="train")["page"]}
+    assert "Co-occurrence" in named or "Hidden strata" in named
+    text = Reader(page).text
+    assert all(f"{title} page" in text for title in named)
 
 
 def test_every_table_holds_exactly_the_numbers_of_its_statistic(nih: Index, page: str) -> None:
