@@ -21,6 +21,7 @@ from cxrdash.labels.policies import Policy
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cxrdash.analysis.model_scores import Scores
     from cxrdash.images.thumbnails import ThumbnailStore
     from cxrdash.index.draw import Draw, DrawnImage
     from cxrdash.reviews.store import ReviewStore
@@ -122,6 +123,18 @@ def _films_named(dataset: str, generation: str, image_ids: tuple[str, ...]) -> d
 def films_named(index: Index, image_ids: tuple[str, ...]) -> dict[str, DrawnImage]:
     """Return the images of these identifiers that are in the index."""
     return _films_named(index.dataset, index.generation, image_ids)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Matching the scores with the images")
+def _model_scores(dataset: str, generation: str, name: str, content: bytes) -> Scores:
+    from cxrdash.analysis.model_scores import read_scores
+
+    return read_scores(open_dataset(dataset), content, name)
+
+
+def model_scores(index: Index, name: str, content: bytes) -> Scores:
+    """Return what a file of scores says of the dataset's images; nobody may change it."""
+    return _model_scores(index.dataset, index.generation, name, content)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -17,6 +17,7 @@ from cxrdash.reviews.sessions import SUSPECTS
 from cxrdash.ui import cache as cached
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame, show_fault
+from cxrdash.ui.model_suspects import model_suspects
 from cxrdash.ui.review import QUESTION, login_name, open_session
 from cxrdash.ui.text import interval, number, percent, plural, safe
 
@@ -27,6 +28,7 @@ NORMAL_CHECK = "Spot check: what was missed?"
 DISAGREEMENT = "Disagreements with a second opinion"
 SUSPECT_CHECK = "Suspicious films (no rate)"
 NAMED_FILMS = "Films named below"
+MODEL_FILMS = "Films a model doubts"
 STATE_WORDS = {
     "positive": "labelled positive", "uncertain": "labelled uncertain", "negative": "labelled negative",
     "blank": "not mentioned (blank)",
@@ -119,23 +121,29 @@ def _suspects(now: Frame, finding: str) -> Question | None:
     """Images that the scan or another page gathered: they are looked at, and no rate is made of them."""
     found = now.compute("quality_suspects")
     found = found[found["images"] > 0].set_index("title")
-    chosen = st.selectbox("Suspected as", [NAMED_FILMS, *found.index], key="rv_check", bind="query-params")
-    if chosen and chosen != NAMED_FILMS:
+    chosen = st.selectbox("Suspected as", [NAMED_FILMS, MODEL_FILMS, *found.index], key="rv_check", bind="query-params")
+    if chosen in found.index:
         cohort = now.cohort.narrow(Cohort(suspects=(found.loc[chosen, "suspect"],)))
         n = min(int(found.loc[chosen, "images"]), MOST)
         return _with_blind(Question(finding, "positive", cohort, n, one_per_patient=False, purpose=SUSPECTS))
-    names = doors.narrowing_from({name: st.query_params.get_all(name) for name in st.query_params}).images
-    typed = st.text_area(
-        "Image identifiers, one a line", value="\n".join(names), key="rv_images", height=110,
-        help="For example the worst films of the Image quality page (Copy there), or a model's suspects.",
-    )  # fmt: skip
-    images = tuple(dict.fromkeys(line.strip() for line in typed.splitlines() if line.strip()))
+    images = model_suspects(now, finding) if chosen == MODEL_FILMS else _named()
     if not images:
-        st.caption("Paste the identifiers. Chosen films say nothing of the rest, so this review gives no error rate.")
         return None
     cohort = now.cohort.narrow(Cohort(images=images))
     question = Question(finding, "positive", cohort, min(len(images), MOST), one_per_patient=False, purpose=SUSPECTS)
     return _with_blind(question)
+
+
+def _named() -> tuple[str, ...]:
+    names = doors.narrowing_from({name: st.query_params.get_all(name) for name in st.query_params}).images
+    typed = st.text_area(
+        "Image identifiers, one a line", value="\n".join(names), key="rv_images", height=110,
+        help="For example the worst films of the Image quality page (Copy there).",
+    )  # fmt: skip
+    images = tuple(dict.fromkeys(line.strip() for line in typed.splitlines() if line.strip()))
+    if not images:
+        st.caption("Paste the identifiers. Chosen films say nothing of the rest, so this review gives no error rate.")
+    return images
 
 
 def _sample(now: Frame, question: Question, planned: int) -> Question:
@@ -182,6 +190,8 @@ def _sized(now: Frame, question: Question) -> Draft | None:
 
 
 def _sentence(draft: Draft | None) -> str:
+    if draft is None and st.session_state.get("rv_kind") == SUSPECT_CHECK:
+        return "Look at films that were chosen for looking wrong"
     if draft is None or not draft.of:
         return "Look at random films of a label and count the wrong ones"
     asked = draft.question

@@ -351,3 +351,35 @@ def test_a_read_only_instance_says_why_nothing_can_be_marked(
     assert "Marks cannot be kept: This instance is read-only" in " ".join(one.value for one in at.warning).replace(
         "\\", ""
     )
+
+
+def test_films_a_model_doubts_make_a_review_without_a_rate(
+    small_cache: Cache, monkeypatch: pytest.MonkeyPatch, reviews: Path
+) -> None:
+    at = app(
+        small_cache, monkeypatch, "review", ds="films", rv_kind="Suspicious films (no rate)",
+        rv_check="Films a model doubts", rv_finding="Effusion",
+    )  # fmt: skip
+    assert not [button for button in at.button if button.label == "Start marking"]
+    rows = "".join(f"{patient:08d}_000,{patient / 100},{1 - patient / 100}\n" for patient in range(1, 41))
+    at.file_uploader[0].set_value(("model.csv", f"image,Mass,Effusion\n{rows}".encode(), "text/csv")).run()
+    assert at.selectbox(key="rv_score_Effusion").value == "Effusion"
+    assert "40 of 40 rows name an image" in shown(at)
+    at.selectbox(key="rv_doubt").set_value("high").run()
+    at.number_input(key="rv_doubted").set_value(3).run()
+    assert headline(at) == "3 suspicious films to look at, without a rate"
+    assert "3 films of 40 with a score, from 0.99 to 0.97" in shown(at)
+    next(button for button in at.button if button.label == "Start marking").click().run()
+    (made,) = ReviewStore(reviews).sessions()
+    assert {item.image_id for item in made.items} == {f"{patient:08d}_000.png" for patient in (1, 2, 3)}
+    assert made.purpose == "suspects"
+
+
+def test_a_file_that_is_no_table_of_scores_is_a_message(small_cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(
+        small_cache, monkeypatch, "review", ds="films", rv_kind="Suspicious films (no rate)",
+        rv_check="Films a model doubts",
+    )  # fmt: skip
+    at.file_uploader[0].set_value(("model.csv", b"image,p\nelse.png,0.5\n", "text/csv")).run()
+    assert not at.exception
+    assert "No column of model.csv names images of films." in shown(at).replace("\\", "")
