@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxrdash.ui import frame, show
+from cxrdash.ui import frame, image_map, show
 from cxrdash.ui import strata as parts
 
 now = frame()
@@ -16,10 +16,11 @@ else:
     else:
         top = st.container()
         view, finding = parts.controls(table)
-        said = parts.sentence(table, finding)
+        said = image_map.draw(now, finding) if view == parts.MAP else parts.sentence(table, finding)
         with top:
             show.headline(QUESTION, said)
-            show.key_figures(parts.figures(now, table, finding))
+            if view != parts.MAP:
+                show.key_figures(parts.figures(now, table, finding))
         if view == "Strata":
             parts.chart(now, table, finding, said)
             parts.details(table, finding)
@@ -29,5 +30,5 @@ else:
             show.provenance(now, "strata", table)
         elif view == "Turned round":
             show.provenance(now, "simpson", parts.turned(now))
-        else:
+        elif view == "From metadata alone":
             show.provenance(now, "shortcut_probe", parts.probe(now))

@@ -14,6 +14,7 @@ _HOMES = {
     "duplicates": ("likeness_histogram",),
     "effective": ("effective_ranges", "images_and_patients"),
     "forest": ("odds_forest",),
+    "image_map": ("map_points",),
     "loaders": ("label_changes", "recipe_waterfall"),
     "logic": ("hierarchy_tree", "redundancy_bars", "rule_bars"),
     "masks": ("kept_dots", "quality_steps", "ratio_steps"),

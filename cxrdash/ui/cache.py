@@ -21,7 +21,7 @@ from cxrdash.labels.policies import Policy
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cxrdash.analysis.model_scores import Scores
+    from cxrdash.analysis.image_numbers import ImageNumbers
     from cxrdash.images.thumbnails import ThumbnailStore
     from cxrdash.index.draw import Draw, DrawnImage
     from cxrdash.reviews.store import ReviewStore
@@ -125,16 +125,16 @@ def films_named(index: Index, image_ids: tuple[str, ...]) -> dict[str, DrawnImag
     return _films_named(index.dataset, index.generation, image_ids)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Matching the scores with the images")
-def _model_scores(dataset: str, generation: str, name: str, content: bytes) -> Scores:
-    from cxrdash.analysis.model_scores import read_scores
+@st.cache_resource(max_entries=2, show_spinner="Matching the table with the images")
+def _image_numbers(dataset: str, generation: str, name: str, content: bytes) -> ImageNumbers:
+    from cxrdash.analysis.image_numbers import read_image_numbers
 
-    return read_scores(open_dataset(dataset), content, name)
+    return read_image_numbers(open_dataset(dataset), content, name)
 
 
-def model_scores(index: Index, name: str, content: bytes) -> Scores:
-    """Return what a file of scores says of the dataset's images; nobody may change it."""
-    return _model_scores(index.dataset, index.generation, name, content)
+def image_numbers(index: Index, name: str, content: bytes) -> ImageNumbers:
+    """Return the numbers that a file holds for the dataset's images; nobody may change them."""
+    return _image_numbers(index.dataset, index.generation, name, content)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cxrdash.analysis.model_scores import Doubt, Scores, doubted, match_words
+from cxrdash.analysis.image_numbers import ImageNumbers, match_words
+from cxrdash.analysis.model_scores import Doubt, doubted
 from cxrdash.analysis.review_sample import MOST
 from cxrdash.errors import CxrdashError
 from cxrdash.sources.headers import matching_key
 from cxrdash.ui import cache as cached
+from cxrdash.ui.brought import brought_table
 from cxrdash.ui.controls import Frame, show_fault
 from cxrdash.ui.text import number, plural, safe
 
@@ -23,9 +25,9 @@ DOUBTS: dict[Doubt, str] = {
 
 def model_suspects(now: Frame, finding: str) -> tuple[str, ...]:
     """Draw the controls; return the images to look at, none where there is no file yet or nothing fits."""
-    file = st.file_uploader(
-        "A model's scores: one row per image, one column per score (CSV or Parquet)", type=["csv", "tsv", "parquet"],
-        key="rv_scores", help="The file is read by this machine and not kept. Any column may hold the identifiers.",
+    file = brought_table(
+        "A model's scores: one row per image, one column per score (CSV or Parquet)", key="rv_scores",
+        help_text="Any column may hold the identifiers.",
     )  # fmt: skip
     if file is None:
         st.caption(
@@ -34,14 +36,14 @@ def model_suspects(now: Frame, finding: str) -> tuple[str, ...]:
         )
         return ()
     try:
-        scores = cached.model_scores(now.index, file.name, file.getvalue())
+        scores = cached.image_numbers(now.index, file.name, file.content)
     except CxrdashError as fault:
         show_fault(fault)
         return ()
     return _chosen(now, finding, scores)
 
 
-def _chosen(now: Frame, finding: str, scores: Scores) -> tuple[str, ...]:
+def _chosen(now: Frame, finding: str, scores: ImageNumbers) -> tuple[str, ...]:
     one, two, three = st.columns([2, 3, 1])
     columns = list(scores.table.columns)
     usual = next((at for at, name in enumerate(columns) if matching_key(name) == matching_key(finding)), 0)

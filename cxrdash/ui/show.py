@@ -70,6 +70,17 @@ SHARES = (
 )  # fmt: skip
 
 
+def region_chart(figure: go.Figure, key: str, *, alt: str) -> tuple[int, ...]:
+    """A figure on which a region can be drawn; return the numbers its chosen marks carry (``customdata``)."""
+    form = str(st.session_state.get("figures") or "SVG")
+    chosen = st.plotly_chart(
+        figure, key=key, theme=None, config=export_config(key, form), alt=alt, width="stretch", height="content",
+        on_select="rerun", selection_mode=("points", "lasso"),
+    )  # fmt: skip
+    carried = (point.get("customdata") for point in chosen["selection"]["points"])
+    return tuple(int(data[0]) for data in carried if data)
+
+
 def table(frame: pd.DataFrame, *, key: str, columns: dict[str, str], height: int | Literal["auto"] = "auto") -> None:
     """A tidy table with its fixed column names explained; proportions as percentages, counts with separators."""
     shown = frame[list(columns)]

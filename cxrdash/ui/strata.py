@@ -18,7 +18,9 @@ from cxrdash.ui.text import interval, number, percent, plural, safe
 if TYPE_CHECKING:
     import pandas as pd
 
-VIEWS = ("Strata", "All alerts", "Turned round", "From metadata alone")
+MAP = "Map of the images"
+VIEWS = ("Strata", "All alerts", "Turned round", "From metadata alone", MAP)
+OF_ONE_FINDING = ("Strata", MAP)
 SHOWN = 14
 NAMES = {"view": "View", "sex": "Sex", "age_band": "Age", "split": "Part"}
 
@@ -30,7 +32,9 @@ def controls(table: pd.DataFrame) -> tuple[str, str]:
         "View", VIEWS, default=VIEWS[0], required=True, key="h_view", bind="query-params", label_visibility="collapsed"
     )
     names = ordered_findings(table)
-    finding = which.selectbox("Finding", names, key="h_finding", bind="query-params", disabled=chosen != VIEWS[0])
+    finding = which.selectbox(
+        "Finding", names, key="h_finding", bind="query-params", disabled=chosen not in OF_ONE_FINDING
+    )
     return chosen or VIEWS[0], str(finding or names[0])
 
 

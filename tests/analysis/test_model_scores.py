@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrdash.analysis.model_scores import doubted, match_words, read_scores
+from cxrdash.analysis.image_numbers import match_words, read_image_numbers
+from cxrdash.analysis.model_scores import doubted
 from cxrdash.errors import CxrdashError
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import Index
@@ -51,7 +52,7 @@ def scored(values: list[float]) -> dict[str, list[object]]:
 )
 def test_images_are_found_however_a_file_names_them(nih: Index, written: str, words: str) -> None:
     names = [written.format(image(patient).removesuffix(".png")) for patient in (3, 1, 99)]
-    scores = read_scores(nih, csv({"p": [0.25, 0.5, 0.75], "file": names}), "p.csv")
+    scores = read_image_numbers(nih, csv({"p": [0.25, 0.5, 0.75], "file": names}), "p.csv")
     assert scores.table["p"].to_dict() == {image(3): 0.25, image(1): 0.5}
     assert match_words(scores) == f"2 of 3 rows name an image of this dataset (column file, {words})"
 
@@ -60,7 +61,7 @@ def test_films_of_another_layout_are_found(tmp_path: Path) -> None:
     rows = [chexpert_row(patient, states={"Edema": State.POSITIVE}) for patient in (1, 2)]
     index = indexed(write_chexpert(tmp_path / "chexpert", rows), "chexpert")
     names = [f"/scratch/CheXpert-v1.0/train/patient{patient:05d}/study1/view1_frontal.jpg" for patient in (1, 2)]
-    scores = read_scores(index, csv({"Path": names, "Edema": [0.1, 0.2]}), "p.csv")
+    scores = read_image_numbers(index, csv({"Path": names, "Edema": [0.1, 0.2]}), "p.csv")
     assert scores.rule == "film" and len(scores.table) == 2
 
 
@@ -73,20 +74,22 @@ def test_every_kind_of_table_holds_the_same(nih: Index, form: str) -> None:
     content = {
         "comma": csv(rows), "semicolon": csv(rows, ";"), "tab": csv(rows, "\t"), "mark": b"\xef\xbb\xbf" + csv(rows),
     }.get(form, out.getvalue())  # fmt: skip
-    found = read_scores(nih, content, "scores")
+    found = read_image_numbers(nih, content, "scores")
     assert found.table.to_dict() == {"Effusion": {image(1): 0.5, image(2): 0.25}}
 
 
 def test_identifiers_of_digits_keep_their_zeros_and_are_no_score(nih: Index) -> None:
     names = [image(patient).removesuffix("_000.png") + "_000" for patient in (1, 2)]
-    found = read_scores(nih, csv({"id": names, "fold": [0, 1], "Effusion": ["0.5", ""], "part": ["a", "b"]}), "p.csv")
+    found = read_image_numbers(
+        nih, csv({"id": names, "fold": [0, 1], "Effusion": ["0.5", ""], "part": ["a", "b"]}), "p.csv"
+    )
     assert list(found.table) == ["fold", "Effusion"]
     assert np.isnan(found.table["Effusion"].iloc[1])
 
 
 def test_films_are_ranked_by_how_much_the_score_speaks_against_the_label(nih: Index) -> None:
     values = [0.9, 0.1, 0.3, float("nan"), 0.1, 0.8, 0.2, 0.8, 0.05, 0.4, 0.6, 0.7]
-    scores = read_scores(nih, csv(scored(values)), "p.csv").table["Effusion"]
+    scores = read_image_numbers(nih, csv(scored(values)), "p.csv").table["Effusion"]
 
     def films(doubt: str, cohort: Cohort | None = None, most: int = 3) -> tuple[list[int], int]:
         found = doubted(nih, cohort or Cohort(), scores, finding="effusion", doubt=doubt, most=most)  # type: ignore[arg-type]
@@ -119,7 +122,7 @@ def test_no_film_left_out_is_more_doubtful_than_one_chosen(nih: Index, values: l
         (b"image,p\n00000001_000.png,1\n00000002_000.png,1,2,3\n", "Expected 2 fields in line 3, saw 4"),
         (b"PAR1 and nothing else", "p.csv cannot be read as a table"),
         (b"image,p\nother.png,0.5\n", "No column of p.csv names images of nih"),
-        (b"image,note\n00000001_000.png,good\n", "p.csv has no column of scores"),
+        (b"image,note\n00000001_000.png,good\n", "p.csv has no column of numbers"),
         (b"image,p\n00000001_000.png,0.5\n00000002_000.png,n/d\n", "p: row 3 holds 'n/d'"),
         (b"image,p\n00000001_000.png,0.5\n00000002_000.png,inf\n", "p: row 3 holds 'inf'"),
         (b"i,p\n00000001_000.png,1\n00000002_000.png,1\n00000001_000.png,0\n",
@@ -128,7 +131,7 @@ def test_no_film_left_out_is_more_doubtful_than_one_chosen(nih: Index, values: l
 )  # fmt: skip
 def test_what_cannot_be_used_is_told_with_its_place(nih: Index, content: bytes, said: str) -> None:
     with pytest.raises(CxrdashError) as fault:
-        read_scores(nih, content, "p.csv")
+        read_image_numbers(nih, content, "p.csv")
     assert said in str(fault.value)
     assert fault.value.hint
 
@@ -136,6 +139,6 @@ def test_what_cannot_be_used_is_told_with_its_place(nih: Index, content: bytes, 
 @given(content=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: ("image,p\n" + text).encode()))
 def test_no_file_stops_the_page(nih: Index, content: bytes) -> None:
     try:
-        read_scores(nih, content, "p.csv")
+        read_image_numbers(nih, content, "p.csv")
     except CxrdashError as fault:
         assert fault.hint

@@ -6,11 +6,11 @@ import pytest
 
 from cxrdash.analysis.strata import stratum_words
 from cxrdash.config import Cache
-from cxrdash.ui.strata import VIEWS
+from cxrdash.ui.strata import MAP, VIEWS
 from tests.ui.test_pages import app, headline
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [view for view in VIEWS if view != MAP])
 @pytest.mark.parametrize("dataset", ["small", "states"])
 def test_every_view_runs(small_cache: Cache, monkeypatch: pytest.MonkeyPatch, dataset: str, view: str) -> None:
     at = app(small_cache, monkeypatch, "strata", ds=dataset, h_view=view)
