@@ -70,7 +70,7 @@ else:
         show.chart(bound_bars(drawn, now.look, title=share), "prevalence_bounds", alt=parts.alt(rates))
         st.caption(parts.bounds_sentence(now, result))
     else:
-        attribute = parts.ATTRIBUTES[view]
+        attribute = parts.attributes(now)[view]
         name, options = "prevalence_by", {"by": attribute}
         result = parts.ordered(now.compute(name, **options), rates)
         drawn = shown.drawn(parts.level_doors(now, shown.of(result), attribute))

@@ -24,6 +24,7 @@ from cxrdash.analysis.splits import (
 )
 from cxrdash.analysis.tiers import tier
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.levels import further_attributes
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
 
@@ -126,10 +127,10 @@ def balance(
 ) -> pd.DataFrame:
     """One row per attribute and pair of parts (each part against the rest where there are more than three).
 
-    ``attribute`` is a finding, 'view', 'sex' or 'age'. ``difference`` is signed (part minus against) for
-    findings and age, and 0 or more for view and sex; ``flagged`` beyond 0.1. ``noise`` is the difference
-    that chance alone reaches in one of twenty splits with so many patients: below it "no difference" is
-    not shown. Images of unknown age do not count for age. NaN where neither side varies. ``psi`` is NaN for
+    ``attribute`` is a finding, 'view', 'sex', 'age' or what the dataset says beyond. ``difference`` is signed
+    (part minus against) for findings and age, and 0 or more for the others; ``flagged`` beyond 0.1. ``noise`` is
+    the difference that chance alone reaches in one of twenty splits with so many patients: below it "no
+    difference" is not shown. Images of unknown age do not count for age. NaN where neither side varies. ``psi`` is NaN for
     age: of single years many are empty on one side, and the index would be that of its floor.
     """
     import pandas as pd
@@ -141,14 +142,14 @@ def balance(
 
 def _balance(split: Split) -> Iterator[dict[str, Any]]:
     films = split.films
-    counts = _counts(split)
+    counts, several = _counts(split), _several_levels(films.index)
     patients = np.bincount(split.part, minlength=len(split.names))
     ages = np.arange(films.age.max() + 1)
     for part, against, name, other in _pairs(split.names):
         noise = 1.96 * np.sqrt(1 / max(patients[part].sum(), 1) + 1 / max(patients[against].sum(), 1))
         for attribute, table in counts.items():
             a, b = table[part].sum(axis=0), table[against].sum(axis=0)
-            row = _distance(attribute, a, b, ages)
+            row = _distance(attribute, a, b, ages, signed=attribute not in several)
             yield {
                 "part": name, "against": other, "attribute": attribute, "images": int(a.sum()),
                 "images_against": int(b.sum()), **row, "noise": noise,
@@ -177,14 +178,19 @@ def _counts(split: Split) -> dict[str, np.ndarray]:
         name: by(positive[films.pattern, at].astype(np.int64), 2, films.images * counted[films.pattern, at])
         for at, name in enumerate(films.index.finding_names)
     }
-    for name in ("view", "sex"):
+    for name in _several_levels(films.index):
         tables[name] = by(films.codes[name], len(films.levels[name]), films.images)
     known = films.age != UNKNOWN_AGE
     tables["age"] = by(np.maximum(films.age, 0), max(int(films.age.max()) + 1, 1), films.images * known)
     return tables
 
 
-def _distance(attribute: str, a: np.ndarray, b: np.ndarray, ages: np.ndarray) -> dict[str, float]:
+def _several_levels(index: Index) -> list[str]:
+    """Attributes whose levels have no order; a finding of the same name goes before one of them."""
+    return ["view", "sex", *(name for name in further_attributes(index) if name not in index.finding_names)]
+
+
+def _distance(attribute: str, a: np.ndarray, b: np.ndarray, ages: np.ndarray, *, signed: bool) -> dict[str, float]:
     nothing = float("nan")
     row = {
         "js": float(distances.jensen_shannon(a, b)), "psi": float(distances.population_stability(a, b)),
@@ -199,7 +205,7 @@ def _distance(attribute: str, a: np.ndarray, b: np.ndarray, ages: np.ndarray) ->
             "wasserstein": float(distances.wasserstein(values, a, b)),
         }
     difference = float(distances.level_difference(a, b))
-    if attribute in ("view", "sex"):
+    if not signed:
         return row | {"difference": difference}
     return row | {"difference": float(np.copysign(difference, distances.shares(a)[1] - distances.shares(b)[1]))}
 

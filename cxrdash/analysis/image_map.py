@@ -12,8 +12,9 @@ from cxrdash.analysis.intervals import ClusterSums, clustered, ratio
 from cxrdash.analysis.pairs import positive_text
 from cxrdash.analysis.prevalence import prevalence
 from cxrdash.errors import CxrdashError
+from cxrdash.index.attributes import attribute_title
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.levels import BY
+from cxrdash.index.levels import BY, further_attributes, level_columns
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.expression import Atom, Not, Or, finding_named, format_expression
@@ -32,11 +33,8 @@ _PLACED = """
 SELECT image_id, coalesce(patient::BIGINT, -1 - image::BIGINT) AS person, sample_key
 FROM images SEMI JOIN selected USING (image)
 """
-_ATTRIBUTES = {"split": "part", "view": "view", "sex": "sex", "age_band": "age"}
-_LEVELS = f"""
-SELECT coalesce(patient::BIGINT, -1 - image::BIGINT) AS person,
-       {", ".join(f"{BY[name]} AS {name}" for name in _ATTRIBUTES)} FROM selected
-"""
+_TITLES = {"split": "part", "age_band": "age"}
+_LEVELS = "SELECT {levels}coalesce(patient::BIGINT, -1 - image::BIGINT) AS person FROM selected"
 _SHARES = ("what", "rate", "low", "high", "of")
 _NAMES = "SELECT image_id FROM images SEMI JOIN selected USING (image)"
 
@@ -130,7 +128,7 @@ def neighbourhood(found: ImageMap) -> Neighbourhood:
 
 
 def pocket(index: Index, inside: tuple[str, ...], rest: tuple[str, ...], policy: Policy) -> pd.DataFrame:
-    """Return what sets some images apart from others: one row per finding and per level of part, view, sex and age.
+    """Return what sets some images apart from others: one row per finding and per level of an attribute.
 
     Columns: ``what``, ``share_inside`` and ``share_rest`` (of the images), ``inside_n`` and ``rest_n`` (images
     counted), and the 95% interval inside, ``low`` to ``high``, patients as clusters. The largest difference
@@ -162,17 +160,20 @@ def _shares(index: Index, cohort: Cohort, policy: Policy) -> pd.DataFrame:
 
 
 def _level_shares(index: Index, cohort: Cohort) -> pd.DataFrame:
-    """The share of each level of part, view, sex and age among the images, patients as clusters."""
+    """The share of each level of each attribute among the images, patients as clusters."""
     import pandas as pd
 
-    images = pd.DataFrame(select(index, cohort).arrays(_LEVELS))
+    attributes = (*BY, *further_attributes(index))
+    levels, bound = level_columns(attributes)
+    images = pd.DataFrame(select(index, cohort).arrays(_LEVELS.format(levels=levels), **bound))
     _, person = np.unique(images["person"], return_inverse=True)
     rows = []
-    for attribute in _ATTRIBUTES:
+    for attribute in attributes:
         names, places = np.unique(images[attribute].astype(str), return_inverse=True)
         held = np.zeros((len(names), person.max() + 1))
         np.add.at(held, (places, person), 1)
         rates = clustered(ClusterSums.of_patients(held.sum(axis=0), held))
         known = zip(names, rates.rate, rates.low, rates.high, strict=True)
-        rows += [(f"{_ATTRIBUTES[attribute]}: {name}", *values, len(images)) for name, *values in known]
+        title = _TITLES.get(attribute, attribute_title(attribute))
+        rows += [(f"{title}: {name}", *values, len(images)) for name, *values in known]
     return pd.DataFrame(rows, columns=list(_SHARES))

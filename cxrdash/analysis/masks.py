@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from cxrdash.analysis.counterparts import any_of
 from cxrdash.analysis.intervals import ClusteredRates, ClusterSums, clustered, ratio
 from cxrdash.analysis.registry import as_policy, statistic
-from cxrdash.errors import CxrdashError
+from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import BY, Selection, select
+from cxrdash.index.levels import level_columns, ways_to_split
+from cxrdash.index.selection import Selection, select
 from cxrdash.index.store import Index
 from cxrdash.labels.expression import Atom, format_expression
 from cxrdash.labels.policies import Policy
@@ -39,7 +40,7 @@ SELECT structure, count(*) AS images, count(DISTINCT patient)::BIGINT AS patient
 FROM selected JOIN mask_measures AS m USING (image) GROUP BY structure ORDER BY structure
 """
 _QUALITIES = """
-SELECT pattern, coalesce(patient, -1 - image) AS cluster, patient IS NOT NULL AS known, quality{by}
+SELECT {by}pattern, coalesce(patient, -1 - image) AS cluster, patient IS NOT NULL AS known, quality
 FROM selected JOIN mask_images USING (image) WHERE quality IS NOT NULL ORDER BY image
 """
 _BY_STATE = """
@@ -119,14 +120,15 @@ def mask_quality(
 def mask_quality_by(
     index: Index, cohort: Cohort | None = None, *, by: str = "view", threshold: float = THRESHOLD
 ) -> pd.DataFrame:
-    """One row per level of ``by`` (split, view, sex or age_band), as ``mask_quality`` has per finding."""
+    """One row per level of ``by`` (split, view, sex, age_band or a further attribute), as ``mask_quality``."""
     import pandas as pd
 
     _check(threshold)
-    if by not in BY:
-        raise CxrdashError(f"Masks cannot be split by '{by}'.", f"Use {', '.join(BY)}.")
-    found = select(index, cohort).arrays(_QUALITIES.format(by=f", {BY[by]} AS level"))
-    kept, levels = np.asarray(found["quality"] >= threshold), found["level"].astype(str)
+    if by not in ways_to_split(index):
+        raise CxrdashError(f"Masks cannot be split by '{shown(by)}'.", f"Use {', '.join(ways_to_split(index))}.")
+    column, bound = level_columns((by,))
+    found = select(index, cohort).arrays(_QUALITIES.format(by=column), **bound)
+    kept, levels = np.asarray(found["quality"] >= threshold), found[by].astype(str)
     rows = [
         {"attribute": by, "level": level, "threshold": threshold, **_kept(found, kept, levels == level)}
         for level in np.unique(levels)

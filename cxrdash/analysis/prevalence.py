@@ -13,7 +13,8 @@ from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.stacked import stacked
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import BY, LabelTable, Selection, require_unit, select
+from cxrdash.index.levels import ways_to_split
+from cxrdash.index.selection import LabelTable, Selection, require_unit, select
 from cxrdash.index.store import Index, Unit
 from cxrdash.labels.policies import ALL_POLICIES, Policy
 from cxrdash.labels.states import State
@@ -52,14 +53,15 @@ def prevalence_by(
     policy: Policy | str = "as_is",
     unit: Unit | None = None,
 ) -> pd.DataFrame:
-    """The table of ``prevalence`` for each level of split, view, sex, age_band or label_method, in a column so named.
+    """The table of ``prevalence`` for each level of ``by``, in a column so named.
 
-    label_method is who labelled an image, where the dataset tells (PadChest: Physician or RNN_model).
+    ``by`` is split, view, sex, age_band or what the dataset tells beyond: label_method and study_year in
+    PadChest, and what a cxrdash.toml names.
     """
-    if by not in BY:
-        raise CxrdashError(f"'{shown(by)}' is nothing to split by.", "Use --by " + ", ".join(BY))
-    if by == "label_method" and not index.levels(by):
-        raise CxrdashError(f"{index.title} does not say who labelled which image.", "PadChest does.")
+    if by not in ways_to_split(index):
+        raise CxrdashError(
+            f"{index.title} cannot be split by '{shown(by)}'.", f"Use one of {', '.join(ways_to_split(index))}."
+        )
     return _rates(select(index, cohort), as_policy(policy), unit or default_unit(index), (by,))
 
 

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from cxrdash.config import Cache
 from cxrdash.index.cohort import Cohort
-from cxrdash.index.selection import BY, select
+from cxrdash.index.levels import level_columns, ways_to_split
+from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.reviews.events import Event, finished, settled, standing
 from cxrdash.reviews.sessions import Session, reader_order
@@ -122,18 +123,18 @@ def restricted(index: Index, marks: Marks, cohort: Cohort | None) -> Marks:
 
 
 def attributes(index: Index, images: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return attribute to image to level, for split, view, sex, age band and follow-up."""
-    levels = ", ".join(f"{expression} AS {name}" for name, expression in BY.items())
+    """Return attribute to image to level, for all an image may be split by and follow-up."""
+    names = ways_to_split(index)
+    levels, bound = level_columns(names)
     sql = f"""
-        SELECT image_id, {levels},
+        SELECT image_id, {levels}
                CASE WHEN order_in_patient IS NULL THEN 'unknown' WHEN image IN (
                     SELECT arg_min(image, order_in_patient) FROM images GROUP BY patient) THEN 'first image'
                ELSE 'later image' END AS follow_up
         FROM images AS selected WHERE image_id IN (SELECT unnest($wanted::VARCHAR[]))
     """
-    names = (*BY, "follow_up")
-    rows = index.rows(sql, {"wanted": sorted(set(images))})
-    return {name: {row[0]: str(row[at + 1]) for row in rows} for at, name in enumerate(names)}
+    rows = index.rows(sql, {"wanted": sorted(set(images)), **bound})
+    return {name: {row[0]: str(row[at + 1]) for row in rows} for at, name in enumerate((*names, "follow_up"))}
 
 
 def patients_of(index: Index, marks: Marks) -> dict[str, str]:

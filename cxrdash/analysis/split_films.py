@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxrdash.index.levels import level_columns
 from cxrdash.index.selection import AGE_BANDS, BY, Selection
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
@@ -24,7 +25,7 @@ SELECT CASE WHEN patient IS NULL THEN -1 - image ELSE patient END AS grouped, pa
        list_position($splits, split)::INTEGER - 1 AS split, list_position($views, view)::INTEGER - 1 AS view,
        list_position($sexes, sex)::INTEGER - 1 AS sex,
        list_position($age_bands, {band})::INTEGER - 1 AS age_band,
-       coalesce(floor(age_years), {unknown})::INTEGER AS age, count(*)::BIGINT AS images{tags}
+       {further}coalesce(floor(age_years), {unknown})::INTEGER AS age, count(*)::BIGINT AS images{tags}
 FROM selected{joins} GROUP BY ALL ORDER BY ALL
 """
 # What another reader's table says of an image: 0 not read, 1 read and not so marked, 2 marked.
@@ -42,7 +43,7 @@ class Films:
     """Rows of images that are alike, by ``group`` (0, 1, ...): the patient, or the image where it has none.
 
     All arrays have shape (rows,) but ``names`` (groups,) and ``number`` (groups,): the patient's dense
-    number, or -1 - image. ``split``, ``view``, ``sex`` and ``age_band`` are places in ``levels``.
+    number, or -1 - image. ``split``, ``view``, ``sex``, ``age_band`` and further attributes are places in ``levels``.
     """
 
     index: Index
@@ -86,18 +87,21 @@ class Films:
         return np.isin(self.index.dictionary, sorted(policy.denominator_states))
 
 
-def films_of(selection: Selection, tags: Sequence[tuple[str, str]] = ()) -> Films:
+def films_of(selection: Selection, tags: Sequence[tuple[str, str]] = (), further: Sequence[str] = ()) -> Films:
     """Read the images of a cohort, alike ones of a patient as one row.
 
     Each of ``tags`` is a reader and a finding of ``readings``; its codes are places in TAG_LEVELS, under
-    the name ``tag_name`` gives.
+    the name ``tag_name`` gives. ``further`` are attributes of this dataset (``Index.attributes``).
     """
     index = selection.index
     levels = {name: index.levels(name) for name in ("split", "view", "sex")} | {"age_band": AGE_BANDS}
     lists: dict[str, Any] = {f"{name}s": list(values) for name, values in levels.items() if name != "sex"}
     for at, (reader, finding) in enumerate(tags):
         lists |= {f"tag{at}": finding, f"by{at}": reader}
+    extra, bound = level_columns(tuple(further))
+    lists |= bound
     sql = _FILMS.format(
+        further=extra,
         band=BY["age_band"],
         unknown=UNKNOWN_AGE,
         tags="".join(f", coalesce(tag{at}, 0)::INTEGER AS tag{at}" for at in range(len(tags))),
@@ -105,7 +109,9 @@ def films_of(selection: Selection, tags: Sequence[tuple[str, str]] = ()) -> Film
     )
     found = selection.arrays(sql, sexes=list(levels["sex"]), **lists)
     number, group = np.unique(found["grouped"].astype(np.int64), return_inverse=True)
-    whole = {name: column.astype(np.int64) for name, column in found.items()}
+    places = {name: _places(found.pop(name), index.levels(name)) for name in further}
+    whole = {name: column.astype(np.int64) for name, column in found.items()} | places
+    levels |= {name: index.levels(name) for name in further}
     return Films(
         index=index,
         group=group.astype(np.int64),
@@ -118,6 +124,12 @@ def films_of(selection: Selection, tags: Sequence[tuple[str, str]] = ()) -> Film
         levels=levels | {tag_name(*tag): TAG_LEVELS for tag in tags},
         selection=selection,
     )
+
+
+def _places(values: NDArray[Any], levels: tuple[str, ...]) -> Whole:
+    """The place of each value among the levels."""
+    order = np.argsort(np.array(levels))
+    return order[np.searchsorted(np.array(levels)[order], values.astype(str))].astype(np.int64)
 
 
 def tag_name(reader: str, finding: str) -> str:

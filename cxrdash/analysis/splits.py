@@ -18,6 +18,7 @@ from cxrdash.analysis.split_films import ATTRIBUTES, Films, Whole, films_of
 from cxrdash.analysis.splitting import divide
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.levels import further_attributes
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
@@ -102,10 +103,11 @@ def build_split(
     division of count vectors, METHODS 6.2.
     """
     shares = parse_parts(parts) if isinstance(parts, str) else _checked(dict(parts), list(parts), str(dict(parts)))
-    unknown = [name for name in strata if name not in ATTRIBUTES]
+    known_strata = ways_to_stratify(index)
+    unknown = [name for name in strata if name not in known_strata]
     if unknown:
-        raise CxrdashError(f"'{shown(unknown[0])}' is nothing to stratify by.", f"Known: {', '.join(ATTRIBUTES)}.")
-    films, chosen = films_of(select(index, cohort)), as_policy(policy)
+        raise CxrdashError(f"'{shown(unknown[0])}' is nothing to stratify by.", f"Known: {', '.join(known_strata)}.")
+    films, chosen = films_of(select(index, cohort), further=further_attributes(index)), as_policy(policy)
     fractions = tuple(shares.values())
     asked = (cohort or Cohort(), fractions, chosen, tuple(strata), seed)
     known, part = _LAST.get(index, ((), films.number))
@@ -126,13 +128,18 @@ def _divided(films: Films, fractions: Sequence[float], policy: Policy, strata: S
     return divide(_summed(vectors, atom), fractions, sizes=_summed(films.size, atom), ranks=ranks)[atom]
 
 
+def ways_to_stratify(index: Index) -> tuple[str, ...]:
+    """Return what a split of this dataset may be balanced by, beside its labels."""
+    return (*ATTRIBUTES, *further_attributes(index))
+
+
 def given_split(index: Index, cohort: Cohort | None = None, *, policy: Policy | str = "as_is") -> Split | None:
     """Return the dataset's own parts; None where it has fewer than two.
 
     Patients with images in several parts are divided into one group per part, so that every image stays
     in its part; ``shared`` and the proof count them.
     """
-    films = films_of(select(index, cohort))
+    films = films_of(select(index, cohort), further=further_attributes(index))
     present = [at for at in range(len(films.levels["split"])) if (films.codes["split"] == at).any()]
     names = tuple(films.levels["split"][at] for at in present)
     if len(names) < 2:

@@ -12,7 +12,9 @@ from cxrdash.analysis.odds import Contrast, contrast_of_sums, corrected_v
 from cxrdash.analysis.registry import as_policy, statistic
 from cxrdash.analysis.split_films import NOT_READ, Films, films_of
 from cxrdash.analysis.strata_sums import Attribute, Columns, Sums, sums_by_finding
+from cxrdash.index.attributes import attribute_text, attribute_words
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.levels import further_attributes
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
@@ -52,8 +54,9 @@ def strata(index: Index, cohort: Cohort | None = None, *, policy: Policy | str =
     ``other`` ones ``images_other``. ``smd`` is the standardised difference of the two shares. ``verdict``
     is 'alert' (smd of 0.5 or more either way, or a level with 80% of the positives and less than 60% of the
     others), 'note' (from 0.2), or '' also where the interval of the smd holds 0. Attributes (``kind``) are
-    view, sex, age band and part (metadata), every device among the labels, yes or no (device), and what
-    other readers marked that is no finding of the dataset, among the images they read (reader).
+    view, sex, age band, part and what this dataset says beyond (metadata), every device among the labels, yes
+    or no (device), and what other readers marked that is no finding of the dataset, among the images they
+    read (reader).
     ``share_of_images`` is ``images`` of all images of the cohort and ``none_in_16`` the chance that 16
     images drawn at random hold none of them. ``attribute_v`` ranks whole attributes, by Cramér's V freed of
     its bias; it is no alarm, being bounded by how rare the finding is (METHODS 4.7). Two-level attributes
@@ -62,7 +65,7 @@ def strata(index: Index, cohort: Cohort | None = None, *, policy: Policy | str =
     import pandas as pd
 
     chosen, selection = as_policy(policy), select(index, cohort)
-    films = films_of(selection, _tags(index))
+    films = films_of(selection, _tags(index), further_attributes(index))
     positive = films.positive(chosen)
     columns = Columns(list(_attributes(films, positive)))
     sums = sums_by_finding(films, columns, positive, films.counted(chosen))
@@ -80,7 +83,7 @@ def _tags(index: Index) -> list[tuple[str, str]]:
 
 
 def _attributes(films: Films, positive: np.ndarray) -> Iterator[Attribute]:
-    for name in METADATA:
+    for name in (*METADATA, *further_attributes(films.index)):
         if len(np.unique(films.codes[name])) > 1:
             yield Attribute(name, films.codes[name], films.levels[name])
     for at, finding in enumerate(films.index.findings):
@@ -137,7 +140,7 @@ def _row(films: Films, finding: int, place: tuple[str, str], made: Contrast) -> 
 
 def kind_of(index: Index, attribute: str) -> str:
     """Return whether an attribute comes from the metadata, is a device among the labels, or from a reader."""
-    if attribute in METADATA:
+    if attribute in METADATA or attribute in index.attributes:
         return "metadata"
     return "device" if attribute in index.finding_names else "reader"
 
@@ -152,7 +155,10 @@ def stratum_words(attribute: str, level: str) -> str:
         return "of unknown age" if level == "unknown" else f"of people aged {level}"
     if attribute == "split":
         return f"in the {level} part"
-    return f"with {attribute}" if level == "yes" else f"without {attribute}"
+    if level in ("yes", "no"):
+        return f"with {attribute}" if level == "yes" else f"without {attribute}"
+    words = attribute_words([attribute_text(attribute, level)])[0]
+    return words if attribute == "study_year" else f"with {words}"
 
 
 def _verdict(made: Contrast) -> str:

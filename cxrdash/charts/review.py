@@ -135,7 +135,7 @@ def error_strata(frame: pd.DataFrame, look: Look) -> go.Figure:
 
 def level_name(attribute: str, level: str) -> str:
     """Return a level as people say it: 'part train', 'age 18-39', 'later image'."""
-    words = {"split": "part", "age_band": "age", "follow_up": ""}
+    words = {"split": "part", "age_band": "age", "follow_up": "", "label_method": "labels by", "study_year": "year"}
     return f"{words.get(attribute, attribute)} {level}".strip()
 
 

@@ -24,7 +24,9 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--split", action="append", metavar="PART", help="a part of the dataset; repeatable")
     group.add_argument("--view", action="append", metavar="VIEW", help="PA, AP, LATERAL, ...; repeatable")
     group.add_argument("--sex", action="append", metavar="SEX", help="F, M, other or unknown; repeatable")
-    group.add_argument("--method", action="append", metavar="WHO", help="who labelled it (PadChest); repeatable")
+    group.add_argument(
+        "--attribute", action="append", metavar="NAME:LEVEL", help="for example 'study_year: 2014'; repeatable"
+    )
     group.add_argument("--age", type=_range, metavar="A-B", help="whole years, both ends included")
     group.add_argument("--labels", metavar="EXPR", help="""for example 'Edema AND NOT "Support Devices"'""")
     group.add_argument(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.attributes import attribute_words, both
 from cxrdash.index.readings import reading_words
 from cxrdash.index.suspects import suspect_words
 from cxrdash.labels.expression import in_brief
@@ -21,7 +22,7 @@ LARGEST = 10**9  # beyond any age or number of images; larger bounds mean the sa
 class Cohort:
     """A selection of images. Empty fields do not narrow; all fields narrow together.
 
-    ``methods`` say who labelled an image, where the dataset tells (PadChest: Physician, RNN_model).
+    ``attributes`` are conditions on what this dataset says beyond (index.attributes), such as ``site: Leiden``.
     ``ages`` are inclusive whole years and drop images of unknown age. ``labels`` is a label
     expression; each of ``readings`` is what one reader must have said (index.readings), each
     of ``suspects`` what the pixel scan must have found (index.suspects), each of
@@ -34,7 +35,7 @@ class Cohort:
     splits: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     sexes: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
     ages: tuple[int, int] | None = None
     labels: str = ""
     readings: tuple[str, ...] = ()
@@ -75,8 +76,9 @@ class Cohort:
         parts = [f"{_images(self.on_disk)}{people}{self._age_words(bool(people))}"]
         if self.sexes and not people:
             parts.append(f"sex {_either(self.sexes)}")
-        said = (("{} view", self.views), ("labels by {}", self.methods))
-        parts += [text.format(_either(values)) for text, values in said if values]
+        if self.views:
+            parts.append(f"{_either(self.views)} view")
+        parts += attribute_words(self.attributes)
         if self.splits:
             parts.append(f"{_either(split.replace('_', ' + ') for split in self.splits)} part")
         if self.narrows_by_labels:
@@ -111,7 +113,7 @@ class Cohort:
             splits=_common(self.splits, other.splits),
             views=_common(self.views, other.views),
             sexes=_common(self.sexes, other.sexes),
-            methods=_common(self.methods, other.methods),
+            attributes=both(self.attributes, other.attributes),
             ages=_overlap(self.ages, other.ages),
             labels=_both_labels(self.labels, other.labels),
             readings=tuple(dict.fromkeys(self.readings + other.readings)),
@@ -160,7 +162,7 @@ PARAMETERS = {
     "splits": "split",
     "views": "view",
     "sexes": "sex",
-    "methods": "method",
+    "attributes": "attribute",
     "ages": "age",
     "labels": "labels",
     "readings": "reading",

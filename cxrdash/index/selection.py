@@ -15,10 +15,11 @@ import numpy as np
 
 from cxrdash.errors import CxrdashError, shown
 from cxrdash.index.annotations import Annotation, parse_annotation
+from cxrdash.index.attributes import attribute_conditions
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.levels import AGE_BANDS as AGE_BANDS
 from cxrdash.index.levels import BY as BY
-from cxrdash.index.levels import numbered
+from cxrdash.index.levels import level_columns, numbered
 from cxrdash.index.readings import Reading, Votes, parse_reading
 from cxrdash.index.store import Index, Unit
 from cxrdash.index.suspects import Suspect, parse_suspect
@@ -184,7 +185,7 @@ class Selection:
         return levels.reset_index(drop=True), {str(name): int(count) for name, count in whole.items()}
 
     def labels(self, unit: Unit = "image", by: tuple[str, ...] = ()) -> LabelTable:
-        """Count units by label states, split by the attributes named in ``by`` (keys of BY).
+        """Count units by label states, split by the attributes named in ``by`` (see ``ways_to_split``).
 
         For study and patient the states are the union over the unit's images in the cohort, by
         precedence (labels.State).
@@ -199,7 +200,9 @@ class Selection:
             found = self.index.arrays(_WHOLE_PATTERNS[unit])
         else:
             count = "count(*)" if unit == "image" else "count(DISTINCT study)"
-            found = self.arrays(f"SELECT {_columns(by)}pattern, {count}::BIGINT AS units FROM selected GROUP BY ALL")
+            levels, bound = level_columns(by)
+            sql = f"SELECT {levels}pattern, {count}::BIGINT AS units FROM selected GROUP BY ALL"
+            found = self.arrays(sql, **bound)
         states = self.index.dictionary[found["pattern"]] if len(found["pattern"]) else self.index.dictionary[:0]
         return LabelTable(states, found["units"].astype(np.int64), {name: found[name].astype(str) for name in by})
 
@@ -298,11 +301,13 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
     cohort = selection.cohort
     parameters: dict[str, Any] = {}
     clauses: list[str] = []
-    listed = {"split": cohort.splits, "view": cohort.views, "sex": cohort.sexes, "method": cohort.methods}
-    for name, values in listed.items():
+    for name, values in (("split", cohort.splits), ("view", cohort.views), ("sex", cohort.sexes)):
         if values:
-            clauses.append(_LISTED[name])
+            clauses.append(f"{name} IN $cohort_{name}")
             parameters[f"cohort_{name}"] = list(values)
+    further, bound = attribute_conditions(cohort.attributes, selection.index.attributes, selection.index.title)
+    clauses += further
+    parameters |= bound
     if cohort.ages:
         clauses.append("age_years >= $age_low AND age_years < $age_high")
         parameters |= {"age_low": cohort.ages[0], "age_high": cohort.ages[1] + 1}
@@ -327,21 +332,10 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, Any]]:
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), parameters
 
 
-_LISTED = {
-    **{name: f"{name} IN $cohort_{name}" for name in ("split", "view", "sex")},
-    "method": """image IN (SELECT image FROM attributes
-    WHERE attribute = 'label_method' AND level IN $cohort_method)""",
-}
-
-
 def _literal(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
     return str(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"
-
-
-def _columns(by: tuple[str, ...]) -> str:
-    return "".join(f"{BY[name]} AS {name}, " for name in by)
 
 
 _FREQUENT = """frequent AS NOT MATERIALIZED (SELECT * FROM {last} WHERE patient IN (

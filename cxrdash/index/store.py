@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations, schema
 from cxrdash.index.annotations import Drawn
+from cxrdash.index.attributes import NOT_STATED
 from cxrdash.index.state_bits import state_bits
 from cxrdash.labels.findings import Finding
 from cxrdash.labels.states import SPELLINGS, State
@@ -212,7 +214,7 @@ class Index:
         )
 
     def levels(self, column: str) -> tuple[str, ...]:
-        """Return the values of split, view, sex or label_method that occur, the most frequent first."""
+        """Return the values of split, view, sex or a further attribute that occur, the most frequent first."""
         return self._levels[column]
 
     @cached_property
@@ -225,19 +227,30 @@ class Index:
         found: dict[str, list[str]] = {"split": [], "view": [], "sex": []}
         for name, level, _ in self.rows(sql):
             found[name].append(level)
-        found["label_method"] = self._label_methods()
-        return {name: tuple(levels) for name, levels in found.items()}
+        return {name: tuple(levels) for name, levels in (found | self._further).items()}
 
-    def _label_methods(self) -> list[str]:
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What this dataset says of its images beyond part, view, sex and age, by name."""
+        return tuple(self._further)
+
+    @cached_property
+    def _further(self) -> dict[str, list[str]]:
         # An index of before this table was added simply has none.
         ((there,),) = self.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'attributes'")
         sql = """
-            SELECT level, count(*) FROM attributes WHERE attribute = 'label_method'
-            GROUP BY level ORDER BY count(*) DESC, level
+            SELECT attribute, level, count(DISTINCT image) FROM attributes
+            GROUP BY attribute, level ORDER BY attribute, count(DISTINCT image) DESC, level
         """
-        found = dict(self.rows(sql)) if there else {}
-        unstated = ["not stated"] if found and sum(found.values()) < self.counts["images"] else []
-        return [*found, *unstated]
+        levels: dict[str, list[str]] = {}
+        images: Counter[str] = Counter()
+        for name, level, n in self.rows(sql) if there else ():
+            levels.setdefault(name, []).append(level)
+            images[name] += n
+        for name, held in levels.items():
+            if images[name] < self.counts["images"] and NOT_STATED not in held:
+                held.append(NOT_STATED)
+        return levels
 
     @cached_property
     def patient_sizes(self) -> dict[str, dict[str, np.ndarray]]:

@@ -24,6 +24,7 @@ from cxrdash.sources.local_joins import stage_joined
 from cxrdash.sources.local_labels import Labels
 from cxrdash.sources.local_tables import MACROS, MEANINGS, Reading, film_key
 from cxrdash.sources.mapping import FILE_NAME, Mapping, read_mapping
+from cxrdash.sources.sql import quote_identifier
 from cxrdash.sources.staging import Intake
 
 NAME = "local"
@@ -41,6 +42,11 @@ LEFT JOIN local_meanings AS ages ON ages.attribute = 'age' AND ages.raw = age
 LEFT JOIN local_meanings AS parts ON parts.attribute = 'split' AND parts.raw = split
 LEFT JOIN local_meanings AS places ON places.attribute = 'place' AND places.raw = place
 """
+ATTRIBUTE = """
+INSERT INTO staged_attributes
+SELECT image_id, $name, min({column}) FROM local_images WHERE {column} IS NOT NULL GROUP BY image_id
+"""
+MOST_LEVELS = 200
 NO_PATIENTS = (
     "No patient ids are declared: every image counts as a patient of its own, intervals are too narrow where a patient "
     "has several images, and a split by patient cannot be made or checked."
@@ -101,6 +107,7 @@ class Local:
         labels.stage(intake.staged.findings)
         self._hide_ids(con)
         con.execute(IMAGES)
+        self._stage_attributes(con)
         intake.staged.files.append(_account(self.mapping.path))
         intake.staged.image_column = self.mapping.images.image or "image id"
         self._note(intake)
@@ -113,6 +120,17 @@ class Local:
             stage_file_images(reading)
         else:
             stage_dicom_images(reading)
+
+    def _stage_attributes(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Stage what the mapping names beyond view, sex, age and part."""
+        named = [self.mapping.images.attributes, *(joined.attributes for joined in self.mapping.joined)]
+        for name in dict.fromkeys(name for attributes in named for name in attributes):
+            column = quote_identifier(f"attribute {name}")
+            ((levels,),) = con.execute(f"SELECT count(DISTINCT {column}) FROM local_images").fetchall()
+            if levels > MOST_LEVELS:
+                what = f"the column of '{name}' holds {levels:,} different values"
+                self.mapping.refuse("attributes", what, f"Images can be split by at most {MOST_LEVELS} levels.")
+            con.execute(ATTRIBUTE.format(column=column), {"name": name})
 
     def _hide_ids(self, con: duckdb.DuckDBPyConnection) -> None:
         """Leave patients out, or hash image and study ids, where the mapping asks for it."""

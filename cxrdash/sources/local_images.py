@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as Keyed
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from cxrdash.sources.film_headers import (
 )
 from cxrdash.sources.local_tables import ATTRIBUTES, LocalTable, Reading, film_key
 from cxrdash.sources.mapping import PLACEHOLDER, Mapping, texts_of
+from cxrdash.sources.sql import quote_identifier
 
 COLUMNS = ("patient", "study", "view", "sex", "age", "split", "order")
 
@@ -37,7 +39,7 @@ CREATE TEMP TABLE local_images (
 FROM_TABLE = """
 INSERT INTO local_images
 SELECT $file, record, {image}, film_key({image}, $match), {patient}, {study}, {view}, {sex}, {age},
-    coalesce({split}, $part), {place}, NULL, NULL, NULL, NULL, NULL
+    coalesce({split}, $part), {place}, NULL, NULL, NULL, NULL, NULL{further}
 FROM query_table($rows)
 WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND what = 'row')
 """
@@ -52,8 +54,9 @@ FROM local_rows
 def stage_table_images(reading: Reading, labels: Callable[[LocalTable], None]) -> None:
     """Read the image tables one after another; ``labels`` then reads their label columns."""
     images = reading.mapping.images
-    wanted = _columns_of(images)
+    wanted = _columns_of(images) | attribute_columns(images.attributes)
     label_columns = _label_columns(reading.mapping)
+    add_columns(reading, attribute_columns(images.attributes))
     for name in images.tables:
         table = reading.table(name, wanted | label_columns, separator=images.separator, where="[images]", images=True)
         image = _image_sql(reading.mapping, table)
@@ -64,10 +67,24 @@ def stage_table_images(reading: Reading, labels: Callable[[LocalTable], None]) -
         reading.learn("split", [part] if part else [])
         fields = {attribute: table.field(attribute) for attribute in ATTRIBUTES}
         fields["patient"] = reading.hidden(fields["patient"])
-        sql = FROM_TABLE.format(image=image, **fields)
+        further = "".join(f", {table.field(name)}" for name in attribute_columns(images.attributes))
+        sql = FROM_TABLE.format(image=image, further=further, **fields)
         values = {"file": table.file, "match": images.match, "rows": table.rows, "part": part}
         reading.intake.con.execute(sql, values)
         labels(table)
+
+
+def attribute_columns(attributes: Keyed[str, str]) -> dict[str, str]:
+    """Return the columns declared for further attributes by their name among the other columns of an image."""
+    return {f"attribute {name}": column for name, column in attributes.items()}
+
+
+def add_columns(reading: Reading, names: Iterable[str]) -> None:
+    """Give `local_images` columns of these names where it has none yet."""
+    for name in names:
+        reading.intake.con.execute(
+            f"ALTER TABLE local_images ADD COLUMN IF NOT EXISTS {quote_identifier(name)} VARCHAR"
+        )
 
 
 def _columns_of(images: Any) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cxrdash.sources.local_images import COLUMNS
+from cxrdash.sources.local_images import COLUMNS, add_columns, attribute_columns
 from cxrdash.sources.local_tables import LocalTable, Reading
 from cxrdash.sources.mapping import texts_of
 from cxrdash.sources.sql import quote_identifier
@@ -78,6 +78,8 @@ def stage_joined(reading: Reading) -> None:
     for joined in reading.mapping.joined:
         wanted = texts_of(joined, COLUMNS)
         wanted = {("place" if name == "order" else name): column for name, column in wanted.items()}
+        wanted |= attribute_columns(joined.attributes)
+        add_columns(reading, attribute_columns(joined.attributes))
         if not wanted:
             reading.mapping.refuse("[[joined]]", f"takes no column of {joined.table}", "Name one, such as sex = ...")
         table = reading.table(

@@ -97,6 +97,7 @@ def _image_tables(draft: Draft) -> Iterator[str]:
     yield f"match = {quoted(image.match)}  # how a value names its film: path, name, stem or the last N parts"
     yield f"{doubt}{found}."
     yield from _attribute_lines(draft.attributes, draft.tables)
+    yield '# attributes = { site = "Hospital" }  # further columns to split and narrow by: site, scanner, year'
     if "patient" not in draft.attributes and not any("patient" in join.attributes for join in draft.joined):
         yield f"{CHECK} No column of patients was found. Without one, every image counts as a patient of its own."
         yield '# patient = "..."'

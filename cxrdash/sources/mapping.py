@@ -25,6 +25,15 @@ SALT = re.compile(r"[0-9a-f]{32,128}")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 GROUPS = ("image", "patient", "study", "view", "split")
 LONGEST_NAME = 120  # of a finding
+ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# They have entries of their own, or are columns of the tables that are split by an attribute.
+TAKEN = frozenset((
+    *("image", "image_id", "images", "patient", "patients", "study", "studies", "view", "sex", "age", "age_band"),
+    *("split", "part", "order", "follow_up", "finding", "unit", "label", "labels", "level", "positive", "uncertain"),
+    *("negative", "blank", "not_assessed", "counted", "of", "rate", "low", "high", "method", "low_independent"),
+    *("high_independent", "design_effect", "effective_n", "positive_patients", "policy", "grouped", "pattern"),
+    *("quality", "cluster", "known", "person", "units"),
+))  # fmt: skip
 Texts = Keyed[str, str]
 
 
@@ -61,6 +70,7 @@ class Images:
     age: str = ""
     split: str = ""
     order: str = ""
+    attributes: Texts = field(default_factory=dict)
     splits: Texts = field(default_factory=dict)
     pattern: str = ""
     modalities: tuple[str, ...] = ("CR", "DX")
@@ -82,6 +92,7 @@ class Joined:
     age: str = ""
     split: str = ""
     order: str = ""
+    attributes: Texts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -257,10 +268,12 @@ def _typed(path: Path, where: str, value: Any, wanted: Any) -> Any:
 def _check(mapping: Mapping) -> None:
     """Check what a single key cannot say: that entries go together."""
     _check_images(mapping)
+    _check_attributes(mapping, "[images] attributes", mapping.images.attributes)
     _check_labels(mapping)
     for at, joined in enumerate(mapping.joined, start=1):
         if not joined.table or not joined.column:
             mapping.refuse(f"[[joined]] number {at}", "table and column are both needed", "Name the file and its key.")
+        _check_attributes(mapping, f"[[joined]] number {at}, attributes", joined.attributes)
     for name, allowed in (("view", VIEWS), ("sex", SEXES), ("split", SPLITS)):
         for spelled, meant in getattr(mapping.values, name).items():
             if meant not in allowed:
@@ -270,6 +283,19 @@ def _check(mapping: Mapping) -> None:
     if salted and not SALT.fullmatch(mapping.privacy.salt):
         hint = "init writes one; any 32 or more hexadecimal digits will do. Keep it: other digits, other pseudonyms."
         mapping.refuse("[privacy] salt", "is missing or is not 32 to 128 hexadecimal digits", hint)
+
+
+def _check_attributes(mapping: Mapping, where: str, attributes: Texts) -> None:
+    if attributes and where.startswith("[images]") and mapping.images.source != "tables":
+        mapping.refuse(where, "needs tables of images", "Name the columns in a [[joined]] table instead.")
+    for name, column in attributes.items():
+        if not ATTRIBUTE.fullmatch(name):
+            hint = "Up to 40 small letters, digits and _, a letter first, such as site."
+            mapping.refuse(where, f"'{shown(name)}' is no name of an attribute", hint)
+        if name in TAKEN:
+            mapping.refuse(where, f"the name '{name}' is taken", "Choose another, such as " + f"{name}_of_film.")
+        if not column.strip():
+            mapping.refuse(where, f"'{name}' names no column", "Write the column's name.")
 
 
 def _check_images(mapping: Mapping) -> None:

@@ -106,10 +106,13 @@ SELECT image_id, patient_id, study_id, view, coalesce(projection, position),
 FROM padchest_typed
 WHERE record NOT IN (SELECT record FROM staged_set_aside WHERE file = $file AND what = 'row')
 """
-STAGE_METHODS = """
+STAGE_ATTRIBUTES = """
 INSERT INTO staged_attributes
-SELECT staged_images.image_id, 'label_method', coalesce(method, 'not stated')
-FROM padchest_typed JOIN staged_images USING (record)
+SELECT image_id, attribute, level FROM (
+    SELECT staged_images.image_id, unnest([
+        {'attribute': 'label_method', 'level': coalesce(method, 'not stated')},
+        {'attribute': 'study_year', 'level': coalesce(year(day)::VARCHAR, 'not stated')}], recursive := true)
+    FROM padchest_typed JOIN staged_images USING (record))
 """
 METHODS = """
 SELECT coalesce(method, 'not stated'), count(*) FROM padchest_typed JOIN staged_images USING (record)
@@ -165,7 +168,7 @@ class PadChest:
         intake.set_aside_rows(file, "padchest_row_faults")
         con.execute(VALUE_FAULTS, {"file": file})
         con.execute(IMAGES, {"file": file})
-        con.execute(STAGE_METHODS)
+        con.execute(STAGE_ATTRIBUTES)
         intake.staged.findings = vocabulary.findings
         _note(intake, path, vocabulary)
         leave_unassessed(con, [finding.name for finding in vocabulary.findings])

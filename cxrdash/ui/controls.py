@@ -11,6 +11,7 @@ from cxrdash.charts.theme import FIGURE_FORMS, Look
 from cxrdash.config import cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index import generations
+from cxrdash.index.attributes import attribute_text, attribute_title
 from cxrdash.index.cohort import OLDEST, Cohort, OnePerPatient
 from cxrdash.index.readings import parse_reading, reading_text
 from cxrdash.index.store import Index, Unit
@@ -18,7 +19,7 @@ from cxrdash.labels.expression import Atom, format_expression, parse
 from cxrdash.labels.policies import Blank, Policy, Uncertain
 from cxrdash.labels.states import State
 from cxrdash.ui import cache as cached
-from cxrdash.ui.text import safe
+from cxrdash.ui.text import listed, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,14 +130,14 @@ def _cohort_controls(index: Index) -> Cohort:
         one = st.selectbox(
             "Of each patient", get_args(OnePerPatient), format_func=ONE.__getitem__, key="one", bind="query-params"
         )
-    methods = _methods(index)
+    attributes = _attributes(index)
     readings = _readings(index)
     on_disk = st.toggle("Only images on disk", key="on_disk", bind="query-params")
     return Cohort(
         splits=chosen.get("split", ()),
         views=chosen.get("view", ()),
         sexes=chosen.get("sex", ()),
-        methods=methods,
+        attributes=attributes,
         ages=_ages(sorted(ages)),
         labels=labels.strip(),
         readings=readings,
@@ -145,12 +146,28 @@ def _cohort_controls(index: Index) -> Cohort:
     )
 
 
-def _methods(index: Index) -> tuple[str, ...]:
-    """Return who must have labelled the images, where the dataset tells."""
-    known = index.levels("label_method")
-    if len(known) < 2:
+def _attributes(index: Index) -> tuple[str, ...]:
+    """Return what must hold of the images, where the dataset says more of them than others do."""
+    offered = _attribute_texts(index)
+    if not offered:
         return ()
-    return tuple(st.multiselect("Labelled by", known, key="method", bind="query-params", placeholder="all"))
+    names = listed([attribute_title(name) for name in index.attributes])
+    return tuple(
+        st.multiselect(
+            names[:1].upper() + names[1:], offered, key="attribute", bind="query-params", placeholder="all",
+            help="Choices of one attribute are alternatives; those of several narrow together.",
+        )
+    )  # fmt: skip
+
+
+def _attribute_texts(index: Index) -> list[str]:
+    """Every level of every further attribute that has more than one."""
+    return [
+        attribute_text(name, level)
+        for name in index.attributes
+        if len(index.levels(name)) > 1
+        for level in index.levels(name)
+    ]
 
 
 def _readings(index: Index) -> tuple[str, ...]:
@@ -176,8 +193,8 @@ def example(index: Index) -> str:
 
 
 def _forget_unknown(index: Index) -> None:
-    for name, column in (("split", "split"), ("view", "view"), ("sex", "sex"), ("method", "label_method")):
-        known = set(index.levels(column))
+    offered = {name: index.levels(name) for name in ("split", "view", "sex")}
+    for name, known in (offered | {"attribute": tuple(_attribute_texts(index))}).items():
         kept = [value for value in st.session_state.get(name, []) if value in known]
         if name in st.session_state and kept != list(st.session_state[name]):
             st.session_state[name] = kept

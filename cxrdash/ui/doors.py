@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cxrdash.errors import CxrdashError
+from cxrdash.index.attributes import attribute_text
 from cxrdash.index.cohort import OLDEST, Cohort
 
 PREFIX = "g_"  # link parameters of the gallery's own narrowing
@@ -62,7 +63,7 @@ def labelled(text: str) -> str:
 
 
 def level(attribute: str, value: str, *, labels: str = "") -> str:
-    """Return the door to one level of split, view, sex or age_band, optionally with labels."""
+    """Return the door to one level of split, view, sex, age_band or a further attribute, optionally with labels."""
     return door(_of_level(attribute, value, labels))
 
 
@@ -77,7 +78,9 @@ def levels(values: Mapping[str, str], *, labels: str = "") -> str:
 def _of_level(attribute: str, value: str, labels: str = "") -> Cohort:
     if attribute == "age_band":
         return Cohort(ages=_band(value), labels=labels)
-    field = {"split": "splits", "part": "splits", "view": "views", "sex": "sexes", "label_method": "methods"}[attribute]
+    field = {"split": "splits", "part": "splits", "view": "views", "sex": "sexes"}.get(attribute)
+    if field is None:
+        return Cohort(attributes=(attribute_text(attribute, value),), labels=labels)
     fields: dict[str, Any] = {field: (value,), "labels": labels}
     return Cohort(**fields)
 

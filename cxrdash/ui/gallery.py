@@ -12,6 +12,7 @@ import streamlit as st
 from cxrdash.errors import CxrdashError
 from cxrdash.images.thumbnails import Thumbnail
 from cxrdash.index.annotations import parse_annotation
+from cxrdash.index.attributes import attribute_conditions, attribute_words
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.draw import Draw, DrawnImage, film_path, searched
 from cxrdash.index.readings import parse_reading, reading_words
@@ -93,6 +94,7 @@ def _narrowed(now: Frame, typed: str) -> Cohort:
         for annotation in linked.annotations:
             parse_annotation(annotation, now.index.drawn)
         parse_suspects(now.index, linked.suspects)
+        attribute_conditions(linked.attributes, now.index.attributes, now.index.title)
         cohort = cohort.narrow(linked)
         narrowed = cohort.narrow(Cohort(labels=typed.strip()))
         for labels in (typed, narrowed.labels):  # the text alone first: brackets around it could mend it
@@ -115,6 +117,7 @@ def sentence(cohort: Cohort, drawn: Draw) -> str:
     ]
     asked += [suspect_words(suspect) for suspect in cohort.suspects]
     asked += cohort.annotations
+    asked += attribute_words(cohort.attributes)
     if cohort.images:
         asked.append("Images named one by one")
     what = ", ".join(asked) or "All images"
@@ -134,7 +137,8 @@ def narrowing_chips() -> None:
             several = st.query_params.get_all(name)
             values = ", ".join(several) if len(several) <= CHIP_VALUES else f"{len(several)} of them"
             label = name.removeprefix(doors.PREFIX).replace("_", " ")
-            st.button(f"{safe(label)}: {safe(values)} ✕", key=f"chip_{name}", on_click=_remove, args=(name,))
+            said = values if label == "attribute" else f"{label}: {values}"  # an attribute is named in its values
+            st.button(f"{safe(said)} ✕", key=f"chip_{name}", on_click=_remove, args=(name,))
 
 
 def _remove(name: str) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cxrdash.analysis.pairs import positive_text
-from cxrdash.index.selection import AGE_BANDS
+from cxrdash.index.attributes import attribute_title
+from cxrdash.index.levels import AGE_BANDS, further_attributes
 from cxrdash.labels.expression import Atom, Or, format_expression
 from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import SPELLINGS, State
@@ -24,7 +25,6 @@ ATTRIBUTES = {
     "By view": "view",
     "By sex": "sex",
     "By age": "age_band",
-    "By labeller": "label_method",
 }
 CLASS_COLUMNS = {
     "finding": "Finding", "class": "Class", "count": "Count", "of": "Of", "rate": "Share", "low": "95% from",
@@ -81,12 +81,10 @@ def policies_matter(policies: pd.DataFrame) -> bool:
     return bool((spread["max"] - spread["min"] > 1e-12).any())
 
 
-def attributes(now: Frame) -> list[str]:
-    """Return the attributes with more than one level in this dataset."""
-    several = {name for name in ("split", "view", "sex", "label_method") if len(now.index.levels(name)) > 1} | {
-        "age_band"
-    }
-    return [title for title, name in ATTRIBUTES.items() if name in several]
+def attributes(now: Frame) -> dict[str, str]:
+    """Return the attributes with more than one level in this dataset, by what their view is called."""
+    known = ATTRIBUTES | {f"By {attribute_title(name)}": name for name in further_attributes(now.index)}
+    return {title: name for title, name in known.items() if name == "age_band" or len(now.index.levels(name)) > 1}
 
 
 def alt(rates: pd.DataFrame) -> str:
@@ -181,7 +179,7 @@ def details(now: Frame, result: pd.DataFrame, by: list[str]) -> None:
     if "class" in result or "open" in result:
         show.table(result, key="prevalence_table", columns=CLASS_COLUMNS if "class" in result else BOUND_COLUMNS)
         return _meanings(now)
-    levels = {name: title for title, name in ATTRIBUTES.items() if name in by}
+    levels = {name: title for title, name in attributes(now).items() if name in by}
     columns = {
         **levels,
         "finding": "Finding", **({"policy": "Policy"} if result["policy"].nunique() > 1 else {}),

@@ -11,8 +11,9 @@ import streamlit as st
 from cxrdash import charts
 from cxrdash.analysis.balance import PAIRS_UP_TO, split_for
 from cxrdash.analysis.split_files import manifest, tables
-from cxrdash.analysis.splits import DEFAULT_PARTS, DEFAULT_STRATA, GIVEN, Split, parse_parts
+from cxrdash.analysis.splits import DEFAULT_PARTS, DEFAULT_STRATA, GIVEN, Split, parse_parts, ways_to_stratify
 from cxrdash.errors import CxrdashError
+from cxrdash.index.attributes import attribute_title
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame, show_fault
 from cxrdash.ui.text import listed, number, plural, safe
@@ -65,8 +66,8 @@ def controls(now: Frame) -> Asked:
     parts = CHOICES.get(chosen or choices[0], GIVEN)
     built = parts != GIVEN
     balanced = strata.multiselect(
-        "Balance, beside the labels", list(STRATA), default=list(DEFAULT_STRATA), key="s_by", bind="query-params",
-        format_func=STRATA.__getitem__, disabled=not built,
+        "Balance, beside the labels", ways_to_stratify(now.index), default=list(DEFAULT_STRATA), key="s_by",
+        bind="query-params", format_func=lambda name: STRATA.get(name, attribute_title(name)), disabled=not built,
     )  # fmt: skip
     number_of = seed.number_input("Seed", 0, 10**9, value=0, key="s_seed", bind="query-params", disabled=not built)
     if chosen == "Own":

@@ -9,6 +9,7 @@ import streamlit as st
 from cxrdash import charts
 from cxrdash.analysis.pairs import positive_text
 from cxrdash.analysis.strata import stratum_words
+from cxrdash.index.attributes import attribute_title
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.readings import reading_text
 from cxrdash.ui import doors, show
@@ -97,12 +98,15 @@ def chart(now: Frame, table: pd.DataFrame, finding: str, alt: str) -> None:
 def _label(attribute: str, level: str) -> str:
     if attribute in NAMES:
         return f"{NAMES[attribute]}: {level}"
+    if level not in ("yes", "no"):
+        title = attribute_title(attribute)
+        return f"{title[:1].upper()}{title[1:]}: {level}"
     return attribute if level == "yes" else f"no {attribute}"
 
 
 def _stratum(now: Frame, finding: str, attribute: str, level: str) -> Cohort:
     positive = Cohort(labels=positive_text([finding], now.policy))
-    if attribute in NAMES:
+    if attribute in NAMES or attribute in now.index.attributes:
         return positive.narrow(doors.narrowing_of(doors.level(attribute, level)))
     if attribute in now.index.finding_names:
         text = positive_text([attribute], now.policy)

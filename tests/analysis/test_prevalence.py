@@ -204,7 +204,7 @@ def test_without_patients_every_image_stands_for_itself(tmp_path: Path) -> None:
 def test_a_unit_or_attribute_that_is_not_there_is_refused(example: Index) -> None:
     with pytest.raises(CxrdashError, match="NIH ChestX-ray14 does not identify a study"):
         analysis.prevalence(example, unit="study")
-    with pytest.raises(CxrdashError, match="'weight' is nothing to split by"):
+    with pytest.raises(CxrdashError, match="cannot be split by 'weight'"):
         analysis.prevalence_by(example, by="weight")
     with pytest.raises(CxrdashError, match='Unknown uncertainty policy "U-Maybe"'):
         analysis.prevalence(example, policy="U-Maybe")

@@ -20,6 +20,7 @@ cohorts = st.builds(
     splits=values,
     views=values,
     sexes=values,
+    attributes=values,
     ages=ranges,
     labels=texts,
     readings=values.map(lambda texts: tuple(dict.fromkeys(texts))),
@@ -91,6 +92,9 @@ def test_everything_is_told_apart_from_a_selection() -> None:
     (Cohort(sexes=("F", "unknown")), "images, sex F or unknown"),
     (Cohort(views=("PA", "AP"), splits=("train_valid",)), "images, PA or AP view, train + valid part"),
     (Cohort(labels="Mass AND NOT Edema"), "images, labelled Mass AND NOT Edema"),
+    (Cohort(attributes=("site: Lei", "study_year: 2011", "site: A: B")), "images, site Lei or A: B, taken in 2011"),
+    (Cohort(attributes=("label_method: Physician",)), "images, labels by Physician"),
+    (Cohort(attributes=("site: x", "broken")), "images, site: x, broken"),
     (Cohort(patient="17"), "images, one patient"),
     (Cohort(images_per_patient=(11, 1000)), "images, patients with 11 to 1,000 images"),
     (Cohort(images_per_patient=(2, 2)), "images, patients with 2 images"),
@@ -110,6 +114,7 @@ def test_words(cohort: Cohort, words: str) -> None:
     (Cohort(labels='Mass AND NOT "Pleural Effusion"'), ["--labels", 'Mass AND NOT "Pleural Effusion"']),
     (Cohort(readings=("a: Mass", "b:")), ["--reading", "a: Mass", "--reading", "b:"]),
     (Cohort(annotations=("any box",)), ["--annotation", "any box"]),
+    (Cohort(attributes=("site: Leiden",)), ["--attribute", "site: Leiden"]),
     (Cohort(images=("a.png", "b.png")), ["--image", "a.png", "--image", "b.png"]),
     (Cohort(on_disk=True, patient="yes"), ["--patient", "yes", "--on-disk"]),
     (Cohort(images_per_patient=(2, 5)), ["--per-patient-images", "2-5"]),
@@ -126,6 +131,15 @@ def test_narrowing_takes_what_is_in_both() -> None:
         splits=("test",), ages=(40, 60), labels="(Mass OR Edema) AND (NOT Edema)", sexes=("F",), views=("PA",),
         on_disk=True,
     )  # fmt: skip
+
+
+def test_levels_of_one_attribute_are_alternatives_and_attributes_narrow_together() -> None:
+    one = Cohort(attributes=("site: A", "site: B", "study_year: 2011"))
+    assert one.narrow(Cohort(attributes=("site: B", "site: C"))).attributes == ("site: B", "study_year: 2011")
+    assert one.narrow(Cohort(attributes=("scanner: X",))).attributes == (*one.attributes, "scanner: X")
+    assert one.narrow(Cohort(attributes=("site: D",))).attributes == ("site: (none in common)", "study_year: 2011")
+    with pytest.raises(CxrdashError, match="'broken' is no condition on an attribute"):
+        one.narrow(Cohort(attributes=("broken",)))
 
 
 @given(cohorts)

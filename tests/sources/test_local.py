@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxrdash.analysis import compute
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import LoadAudit, Request, build_index
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.selection import select
 from cxrdash.index.store import Index, open_index
 from cxrdash.sources.local_tables import MACROS, film_key
 from cxrdash.sources.mapping import read_mapping
@@ -293,3 +296,75 @@ def test_deeply_nested_toml_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cxrdash.toml").write_text("a = " + "[" * 20_000)
     with pytest.raises(CxrdashError, match=r"cxrdash\.toml is not valid TOML"):
         read_mapping(tmp_path / "cxrdash.toml")
+
+
+@pytest.fixture
+def sites(clinic: Path, edit: Edit) -> Path:
+    """The clinic with the site in its table of films and the scanner in a table of exams."""
+    films = clinic / "films.csv"
+    lines = films.read_text(encoding="utf-8").splitlines()
+    told = ["Haus", "Nord", "Nord ", "Süd", "", "Süd", "Süd"]
+    films.write_text(
+        "\n".join(f"{line};{site}" for line, site in zip(lines, told, strict=True)) + "\n", encoding="utf-8"
+    )
+    (clinic / "exams.csv").write_text("Exam,Model,Year\nE1,DX1,2019\nE2,DX2,2019\nE4,DX1,2020\n", encoding="utf-8")
+    edit('split = "Set"', 'split = "Set"\nattributes = { site = "Haus" }')
+    joined = '[[joined]]\ntable = "exams.csv"\nby = "study"\ncolumn = "Exam"\n'
+    edit("[labels]", joined + 'attributes = { scanner = "Model", study_year = "Year" }\n\n[labels]')
+    return clinic
+
+
+def test_further_columns_become_attributes(sites: Path) -> None:
+    _, index = read(sites)
+    assert index.attributes == ("scanner", "site", "study_year")
+    assert index.levels("site") == ("Nord", "Süd", "not stated")
+    assert index.levels("scanner") == ("DX1", "DX2", "not stated")
+    told = "SELECT image_id, attribute, level FROM attributes JOIN images USING (image) WHERE attribute <> 'study_year'"
+    assert set(index.rows(told)) == {
+        ("a/001.png", "site", "Nord"), ("a/002.png", "site", "Nord"), ("b/003.png", "site", "Süd"),
+        ("b/005.png", "site", "Süd"), ("a/001.png", "scanner", "DX1"), ("a/002.png", "scanner", "DX2"),
+        ("b/004.png", "scanner", "DX1"), ("b/005.png", "scanner", "DX1"),
+    }  # fmt: skip
+    table = compute("prevalence_by", index, Cohort(), by="site", unit="image")
+    assert table[table["finding"] == "Effusion"].set_index("site")["of"].to_dict() == {
+        "Nord": 2, "Süd": 2, "not stated": 1,
+    }  # fmt: skip
+    assert select(index, Cohort(attributes=("site: not stated",))).counts["images"] == 1
+    assert select(index, Cohort(attributes=("site: Nord", "site: Süd", "scanner: DX1"))).counts["images"] == 2
+
+
+def test_strata_are_made_of_further_attributes(sites: Path) -> None:
+    _, index = read(sites)
+    table = compute("strata", index, Cohort())
+    site = table[(table["finding"] == "Effusion") & (table["attribute"] == "site")].set_index("level")
+    assert site["kind"].unique().tolist() == ["metadata"]
+    for level, row in site.iterrows():
+        within = Cohort(attributes=(f"site: {level}",))
+        assert row["images"] == select(index, within.narrow(Cohort(labels="Effusion"))).counts["images"]
+        assert row["images"] + row["images_other"] == select(index, within).counts["images"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("site =", "Site =", "[images] attributes: 'Site' is no name of an attribute"),
+        ("site =", "age =", "[images] attributes: the name 'age' is taken"),
+        ('site = "Haus"', 'site = ""', "[images] attributes: 'site' names no column"),
+        ('site = "Haus"', 'site = "Hause"', "films.csv has no column 'Hause'. The nearest is 'Haus'"),
+        ('attributes = { site = "Haus" }', 'attributes = "Haus"', "[images] attributes: Haus is not a table of keys"),
+        ('scanner = "Model"', 'scanner = "Modell"', "exams.csv has no column 'Modell'. The nearest is 'Model'"),
+    ],
+)
+def test_a_wrong_attribute_is_named(sites: Path, edit: Edit, old: str, new: str, said: str) -> None:
+    edit(old, new)
+    assert said in refusal(sites)
+
+
+def test_a_column_with_a_value_for_each_image_is_no_attribute(sites: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxrdash.sources.local.MOST_LEVELS", 1)
+    assert "attributes: the column of 'site' holds 2 different values" in refusal(sites)
+
+
+def test_attributes_of_films_without_a_table_need_a_joined_one(sites: Path, edit: Edit) -> None:
+    edit('from = "tables"', 'from = "files"')
+    assert "[images] attributes: needs tables of images" in refusal(sites)

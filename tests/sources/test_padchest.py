@@ -427,11 +427,27 @@ def test_who_labelled_an_image_can_be_split_by_and_narrowed_to(tmp_path: Path) -
     mass = table[table["finding"] == "mass"].set_index("label_method")
     assert mass[["counted", "of"]].to_numpy().tolist() == [[1, 2], [1, 1], [1, 1]]
     assert list(mass.index) == ["Physician", "RNN_model", "not stated"]
-    assert select(index, Cohort(methods=("Physician",))).counts["images"] == 2
-    assert "labels by Physician" in Cohort(methods=("Physician",)).words()
+    assert select(index, Cohort(attributes=("label_method: Physician",))).counts["images"] == 2
+
+
+def test_the_year_of_a_study_can_be_split_by_and_narrowed_to(tmp_path: Path) -> None:
+    days = ["20110630", "20110101.0", "20140228", "nan"]
+    rows = [row(ImageID=f"{at}.png", StudyID=str(at), PatientID=str(at), StudyDate_DICOM=day, Labels="['mass']")
+            for at, day in enumerate(days)]  # fmt: skip
+    index = indexed(write(tmp_path / "padchest", *rows), "padchest")
+    assert index.levels("study_year") == ("2011", "2014", "not stated")
+    table = compute("prevalence_by", index, Cohort(), by="study_year", unit="image")
+    mass = table[table["finding"] == "mass"].set_index("study_year")
+    assert mass["of"].to_dict() == {"2011": 2, "2014": 1, "not stated": 1}
+    both = Cohort(attributes=("study_year: 2011", "study_year: 2014", "label_method: Physician"))
+    assert select(index, both).counts["images"] == 3
+    assert select(index, Cohort(attributes=("study_year: 1999",))).counts["images"] == 0
 
 
 def test_another_dataset_does_not_say_who_labelled(tmp_path: Path) -> None:
     index = indexed(write_nih(tmp_path / "nih", [nih_row(1)]), "nih")
-    with pytest.raises(CxrdashError, match="does not say who labelled"):
+    with pytest.raises(CxrdashError, match="cannot be split by 'label_method'") as fault:
         compute("prevalence_by", index, Cohort(), by="label_method")
+    assert fault.value.hint == "Use one of split, view, sex, age_band."
+    with pytest.raises(CxrdashError, match="does not tell the labeller of its images"):
+        select(index, Cohort(attributes=("label_method: Physician",))).rows("SELECT 1 FROM selected")

@@ -27,7 +27,8 @@ def test_a_finding_in_the_link_is_the_one_described(small_cache: Cache, monkeypa
     ("view", "AP", "AP views"), ("sex", "F", "of women"), ("sex", "unknown", "of unknown sex"),
     ("age_band", "75+", "of people aged 75+"), ("age_band", "unknown", "of unknown age"),
     ("split", "test", "in the test part"), ("Support Devices", "yes", "with Support Devices"),
-    ("Support Devices", "no", "without Support Devices"),
+    ("Support Devices", "no", "without Support Devices"), ("site", "Leiden", "with site Leiden"),
+    ("study_year", "2014", "taken in 2014"), ("portable", "no", "without portable"),
 ])  # fmt: skip
 def test_strata_are_named_in_words(attribute: str, level: str, words: str) -> None:
     assert stratum_words(attribute, level) == words

@@ -1,0 +1,125 @@
+"""What only one dataset says of its images: offered in the sidebar, split by on the pages, a door in every mark."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cxrdash.analysis import compute
+from cxrdash.analysis.review_marks import attributes
+from cxrdash.config import Cache
+from cxrdash.errors import CxrdashError
+from cxrdash.index.build import Request, build_index
+from cxrdash.index.cohort import Cohort
+from cxrdash.index.store import open_index
+from cxrdash.ui import doors
+from tests.ui.conftest import nih_rows, write_nih
+from tests.ui.test_pages import app, headline, shown
+
+MAPPING = """
+[dataset]
+name = "wards"
+[images]
+tables = ["films.csv"]
+image = "film"
+patient = "person"
+attributes = { site = "Hospital", portable = "Portable" }
+[labels]
+columns = ["Effusion"]
+[labels.states]
+positive = ["1"]
+negative = ["0"]
+blank = [""]
+"""
+HOSTILE = "<b>Ley</b> $x$"
+
+
+@pytest.fixture(scope="module")
+def wards(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    """Sixty films of thirty patients at three sites, of which one has an ill-meaning name; and an NIH folder."""
+    root = tmp_path_factory.mktemp("wards")
+    cache, folder = Cache(root / "cache"), root / "wards"
+    folder.mkdir()
+    sites = ("North", "South", HOSTILE)
+    rows = [
+        f"f{at}.png,p{at // 2},{sites[at // 2 % 3]},{'yes' if at % 5 == 0 else 'no'},{int(at % 7 < 2 + at // 2 % 3)}"
+        for at in range(60)
+    ]
+    (folder / "films.csv").write_text("\n".join(["film,person,Hospital,Portable,Effusion", *rows]), encoding="utf-8")
+    (folder / "cxrdash.toml").write_text(MAPPING, encoding="utf-8")
+    build_index(Request(folder), cache)
+    build_index(Request(write_nih(root / "nih", nih_rows(10, 2)), name="nih"), cache)
+    return cache
+
+
+def test_prevalence_by_site_counts_each_site(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "prevalence", ds="wards", v_chart="By site")
+    assert not at.exception and not at.error
+    table = at.dataframe[0].value
+    assert table.set_index("site")["of"].to_dict() == {"North": 20, "South": 20, HOSTILE: 20}
+
+
+def test_the_sidebar_narrows_to_a_site_and_the_words_say_so(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "patients", ds="wards", attribute=["site: South", "portable: no"])
+    assert "site South, portable no, n = 16 of 60 images, 10 patients" in shown(at)
+    at.multiselect(key="attribute").set_value([f"site: {HOSTILE}"]).run()
+    assert not at.exception
+    assert "n = 20 of 60 images, 10 patients" in shown(at).replace("\\", "")
+
+
+def test_another_dataset_forgets_the_sites(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "patients", ds="nih", attribute=["site: South"])
+    assert not at.exception and not at.error
+    assert "n = 20 images, 10 patients" in shown(at)
+
+
+@pytest.mark.parametrize("page", ["overview", "strata", "gallery", "image_quality", "review", "splits", "report"])
+def test_other_pages_run_within_a_site(wards: Cache, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    at = app(wards, monkeypatch, page, ds="wards", attribute=["site: South"])
+    assert not at.exception
+    assert "site South" in shown(at)
+
+
+def test_a_mark_leads_to_the_images_of_its_site(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = doors.level("site", "South", labels="Effusion")
+    assert doors.narrowing_of(token) == Cohort(attributes=("site: South",), labels="Effusion")
+    query = doors.gallery_query(doors.narrowing_of(token))
+    at = app(wards, monkeypatch, "gallery", ds="wards", **query)
+    assert headline(at).replace("\\", "").startswith("Effusion, site South: ")
+    assert json.loads(token)["attribute"] == ["site: South"]
+
+
+def test_a_link_to_a_site_of_elsewhere_is_a_message(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "gallery", ds="nih", g_attribute=["site: South"])
+    assert not at.exception
+    assert "does not tell the site of its images" in shown(at).replace("\\", "")
+
+
+def test_strata_name_the_site(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "strata", ds="wards")
+    assert not at.exception
+    assert "site" in headline(at) or "portable" in headline(at)
+
+
+def test_a_split_is_balanced_by_site(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = open_index("wards", wards)
+    options = {"parts": "train=0.5,test=0.5", "unit": "image"}
+    balanced, plain = (
+        compute("balance", index, Cohort(), strata=strata, **options).set_index("attribute")["difference"]
+        for strata in (("site",), ())
+    )
+    assert balanced["site"] < 0.1 and balanced["site"] <= plain["site"]
+    assert balanced["site"] >= 0 and "portable" in balanced
+    at = app(wards, monkeypatch, "splits", ds="wards", s_parts="80 / 20", s_by=["site"])
+    assert not at.exception and not at.error
+    with pytest.raises(CxrdashError, match="'ward' is nothing to stratify by") as fault:
+        compute("balance", index, Cohort(), strata=("ward",), **options)
+    assert fault.value.hint == "Known: view, sex, age_band, portable, site."
+
+
+def test_readers_errors_are_told_by_site(wards: Cache) -> None:
+    index = open_index("wards", wards)
+    found = attributes(index, ["f0.png", "f2.png", "f4.png"])
+    assert found["site"] == {"f0.png": "North", "f2.png": "South", "f4.png": HOSTILE}
+    assert found["portable"] == {"f0.png": "yes", "f2.png": "no", "f4.png": "no"}
