@@ -130,8 +130,8 @@ def balance(
     ``attribute`` is a finding, 'view', 'sex', 'age' or what the dataset says beyond. ``difference`` is signed
     (part minus against) for findings and age, and 0 or more for the others; ``flagged`` beyond 0.1. ``noise`` is
     the difference that chance alone reaches in one of twenty splits with so many patients: below it "no
-    difference" is not shown. Images of unknown age do not count for age. NaN where neither side varies. ``psi`` is NaN for
-    age: of single years many are empty on one side, and the index would be that of its floor.
+    difference" is not shown. Images of unknown age do not count for age. NaN where neither side varies.
+    ``psi`` is NaN for age: of single years many are empty on one side, and the index would be that of its floor.
     """
     import pandas as pd
 
