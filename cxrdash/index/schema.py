@@ -87,7 +87,7 @@ TABLE_COMMENTS = {
     "measures": "what the pixel scan found, one row per image; empty before a scan",
     "duplicate_pairs": "pairs of films that are, or may be, one picture; of blank films none; empty before a scan",
     "duplicate_sample": "how alike films of different patients are: histograms of seeded samples of pairs",
-    "attributes": "what one dataset says of its images and others do not: label_method (PadChest)",
+    "attributes": "what one dataset says of its images and others do not: labeller, year, site",
     "reports": "what radiologists wrote of a study, by section, as it stands in the dataset (OpenI)",
     "set_aside": "rows and values that are not in the index, each with its place and reason",
     "sources": "the files read: digest, records read, indexed and set aside",

@@ -74,7 +74,7 @@ def test_options_reach_the_statistic(tiny):
         (["prevalence", "tiny", "--labels", "Effusio"], "Effusio"),
         (["prevalence", "tiny", "--labels", "Effusion AND"], "Effusion AND"),
         (["ages", "tiny", "--unit", "image"], "ages takes no --unit.\nIt takes: no options."),
-        (["prevalence_by", "tiny", "--set", "by=moon"], "'moon' is nothing to split by."),
+        (["prevalence_by", "tiny", "--set", "by=moon"], "cannot be split by 'moon'."),
         (["test_sizes", "tiny", "--set", "auc=2"], "auc must lie between 0 and 1"),
         (["lorenz", "tiny", "--set", "k=1"], "lorenz has no option 'k'.\nKnown: none."),
     ],
