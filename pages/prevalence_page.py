@@ -75,6 +75,7 @@ else:
         result = parts.ordered(now.compute(name, **options), rates)
         drawn = shown.drawn(parts.level_doors(now, shown.of(result), attribute))
         show.chart(level_dots(drawn, now.look, title=share), "prevalence_levels", alt=f"Prevalence by {view.lower()}")
+        parts.differences(now, attribute)
     parts.details(now, result, list(options.values()))
     show.provenance(now, name, result, **options)
     accuracy.corrector(now, list(rates["finding"]))

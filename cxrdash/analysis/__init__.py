@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cxrdash.analysis.duplicates_between import duplicates_between
     from cxrdash.analysis.effective import effective_range
     from cxrdash.analysis.label_noise import label_noise
+    from cxrdash.analysis.level_differences import prevalence_differences
     from cxrdash.analysis.loaders import cohort_audit, cohort_labels, loader_audit, loader_labels
     from cxrdash.analysis.logic import contradictions, hierarchy, redundancy
     from cxrdash.analysis.masks import (
@@ -68,6 +69,7 @@ __all__ = [
     "known_overlaps", "label_combinations", "label_noise", "leakage", "loader_audit", "loader_labels", "lorenz",
     "mapping_losses", "mask_measures", "mask_quality", "mask_quality_bins", "mask_quality_by", "masks", "named",
     "overview", "pair_counts", "pair_odds", "prevalence", "prevalence_bounds", "prevalence_by", "prevalence_classes",
+    "prevalence_differences",
     "prevalence_given_accuracy", "prevalence_policies", "quality", "quality_conflicts", "quality_histogram",
     "quality_outliers", "quality_suspects", "reader_findings", "readers_alpha", "redundancy", "repeat_share",
     "review_agreement", "review_disputes", "review_error", "review_strata", "second_opinion", "shared_images",

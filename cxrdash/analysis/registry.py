@@ -35,6 +35,7 @@ HOMES = {
     "effective": ("effective_range",),
     "label_noise": ("label_noise",),
     "loaders": ("cohort_audit", "cohort_labels", "loader_audit", "loader_labels"),
+    "level_differences": ("prevalence_differences",),
     "logic": ("contradictions", "hierarchy", "redundancy"),
     "masks": ("mask_measures", "mask_quality", "mask_quality_bins", "mask_quality_by", "masks", "worst_masks"),
     "overlaps": ("known_overlaps", "mapping_losses", "shared_images"),

@@ -114,13 +114,21 @@ def _rows(films: Films, columns: Columns, finding: int, sums: Sums) -> Iterator[
 
 
 def _contrast(sums: Sums, first: int, at: int) -> Contrast:
-    """Cells of a level: a in it and positive, b positive elsewhere, c and d the same of the others."""
+    return contrast_of_sums(*cells_of_level(sums, first, at), int(sums.patients[first]))
+
+
+def cells_of_level(sums: Sums, first: int, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of a level: a in it and positive, b positive elsewhere, c and d the same of the others.
+
+    Returns their units (4,) and the sums over patients of the products of two (4, 4). ``first`` is the column of
+    the whole attribute, ``at`` that of the level.
+    """
     # a, b, c, d from the level's column and that of the whole attribute, of positives and of others.
     mix = np.array([[1, 0, 0, 0], [-1, 1, 0, 0], [0, 0, 1, 0], [0, 0, -1, 1]], dtype=float)
     pick = np.ix_([at, first], [at, first])
     second = np.block([[sums.pp[pick], sums.pn[pick]], [sums.pn[pick].T, sums.nn[pick]]])
     totals = np.array([sums.positive[at], sums.positive[first], sums.other[at], sums.other[first]])
-    return contrast_of_sums(mix @ totals, mix @ second @ mix.T, int(sums.patients[first]))
+    return mix @ totals, mix @ second @ mix.T
 
 
 def _row(films: Films, finding: int, place: tuple[str, str], made: Contrast) -> dict[str, Any]:

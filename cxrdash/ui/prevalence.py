@@ -14,7 +14,7 @@ from cxrdash.labels.policies import Policy
 from cxrdash.labels.states import SPELLINGS, State
 from cxrdash.ui import doors, show
 from cxrdash.ui.controls import Frame
-from cxrdash.ui.text import interval, number, percent
+from cxrdash.ui.text import interval, number, percent, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,12 @@ ATTRIBUTES = {
 CLASS_COLUMNS = {
     "finding": "Finding", "class": "Class", "count": "Count", "of": "Of", "rate": "Share", "low": "95% from",
     "high": "to",
+}  # fmt: skip
+CLEAR = 0.05  # q below which a difference is named
+DIFFERENCE_COLUMNS = {
+    "finding": "Finding", "level": "Level", "rate": "Rate", "positive": "Positive", "of": "Of",
+    "others_rate": "Rate of the others", "others_positive": "Positive of the others", "others_of": "Others",
+    "difference": "Difference", "difference_low": "95% from", "difference_high": "to", "q": "q",
 }  # fmt: skip
 BOUND_COLUMNS = {
     "finding": "Finding", "lowest": "Lowest rate", "highest": "Highest rate", "positive": "Positive",
@@ -172,6 +178,37 @@ def level_doors(now: Frame, table: pd.DataFrame, attribute: str) -> pd.DataFrame
         for finding, level in zip(known["finding"], known[attribute], strict=True)
     ]
     return known.assign(level=known[attribute], door=tokens)
+
+
+def differences(now: Frame, attribute: str) -> None:
+    """The level that is most unlike the others, and every other difference."""
+    table = now.compute("prevalence_differences", by=attribute)
+    if table["difference_low"].isna().all():
+        return
+    st.markdown(difference_sentence(now, table))
+    with st.expander("Every level against the others"):
+        order = table["difference"].abs().sort_values(ascending=False, kind="stable").index
+        show.table(table.loc[order], key="prevalence_differences", columns=DIFFERENCE_COLUMNS)
+        st.caption(
+            "In images, whatever the unit above; patients as clusters; images whose level is not known are left out. "
+            "Levels may differ in much else: Hidden strata and Compare hold age, sex or view fixed."
+        )
+
+
+def difference_sentence(now: Frame, table: pd.DataFrame) -> str:
+    """Return the largest difference that is not chance, in Markdown."""
+    normal = {finding.name for finding in now.index.findings if finding.kind == "normal"}
+    found = table[(table["q"] < CLEAR) & ~table["finding"].isin(normal)]
+    if found.empty:
+        return f"No finding differs between levels beyond chance (all q are {CLEAR} or more)."
+    row = found.loc[found["difference"].abs().idxmax()]
+    names = ("difference", "difference_low", "difference_high")
+    points = [f"{100 * row[name]:+.1f}".replace("-", "−") for name in names]
+    return (
+        f"**Largest difference: {safe(row['finding'])}, {safe(row['level'])}** {percent(row['rate'])} of "
+        f"{number(row['of'])} images, the others {percent(row['others_rate'])} of {number(row['others_of'])}: "
+        f"{points[0]} points (95% interval {points[1]} to {points[2]})"
+    )
 
 
 def details(now: Frame, result: pd.DataFrame, by: list[str]) -> None:

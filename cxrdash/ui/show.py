@@ -66,7 +66,7 @@ def chart(
 COUNT_LIKE = ("effective_n", "expected", "age_years")
 SHARES = (
     "share_", "rate", "low", "high", "conditional", "ppv", "sensitivity", "agreement", "positive_agreement",
-    "negative_agreement", "prevalence", "shared_rate", "peers_rate",
+    "negative_agreement", "prevalence", "shared_rate", "peers_rate", "others_rate",
 )  # fmt: skip
 
 

@@ -147,6 +147,7 @@ DOUBLING: dict[str, tuple[str, ...]] = {
     "prevalence_bounds": ("positive", "open", "negative", "of"),
     "prevalence_by": RATES,
     "prevalence_classes": ("count", "of"),
+    "prevalence_differences": ("positive", "of", "others_positive", "others_of"),
     "prevalence_given_accuracy": (),  # no accuracy is given here; its own tests count
     "prevalence_policies": RATES,
     "quality": ("images", "of"),
@@ -404,9 +405,17 @@ def check_odds(sql: pd.DataFrame, index: Index, name: str) -> None:
     assert both
 
 
+def check_differences(sql: pd.DataFrame, index: Index, name: str) -> None:
+    table = analysis.prevalence_differences(index)
+    found = sql[sql["state"] == "positive"].groupby("finding")["images"].sum()
+    some = table[table["positive"] > 0].groupby("finding")["positive"].sum()
+    assert len(some) and (some <= found[some.index]).all()
+
+
 CHECKS: dict[str, Callable[[pd.DataFrame, Index, str], None]] = {
     **dict.fromkeys(["images_per_patient", "repeat_share", "held_by", "lorenz", "concentration_summary"], check_sizes),
     **dict.fromkeys(["prevalence", "prevalence_by", "prevalence_policies", "effective_size"], check_states),
+    "prevalence_differences": check_differences,
     **dict.fromkeys(["prevalence_bounds", "prevalence_classes"], check_classes),
     **dict.fromkeys(["test_sizes", "test_subgroups", "test_widths"], check_parts),
     "effective_range": check_range,

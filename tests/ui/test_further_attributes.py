@@ -43,8 +43,8 @@ def wards(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     folder.mkdir()
     sites = ("North", "South", HOSTILE)
     rows = [
-        f"f{at}.png,p{at // 2},{sites[at // 2 % 3]},{'yes' if at % 5 == 0 else 'no'},{int(at % 7 < 2 + at // 2 % 3)}"
-        for at in range(60)
+        f"f{at}.png,p{at // 2},{sites[site]},{'yes' if at % 5 == 0 else 'no'},{int(at % 7 < 1 + 3 * site)}"
+        for at, site in ((at, at // 2 % 3) for at in range(60))
     ]
     (folder / "films.csv").write_text("\n".join(["film,person,Hospital,Portable,Effusion", *rows]), encoding="utf-8")
     (folder / "cxrdash.toml").write_text(MAPPING, encoding="utf-8")
@@ -56,8 +56,24 @@ def wards(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 def test_prevalence_by_site_counts_each_site(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     at = app(wards, monkeypatch, "prevalence", ds="wards", v_chart="By site")
     assert not at.exception and not at.error
-    table = at.dataframe[0].value
+    table = next(shown.value for shown in at.dataframe if "site" in shown.value)
     assert table.set_index("site")["of"].to_dict() == {"North": 20, "South": 20, HOSTILE: 20}
+
+
+def test_the_largest_difference_between_sites_is_named_with_its_interval(
+    wards: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = app(wards, monkeypatch, "prevalence", ds="wards", v_chart="By site")
+    table = compute("prevalence_differences", open_index("wards", wards), Cohort(), by="site")
+    row = table.loc[table["difference"].abs().idxmax()]
+    assert row["q"] < 0.05 and row["of"] == 20 and row["others_of"] == 40
+    points = f"{100 * row['difference']:+.1f}".replace("-", "−")
+    assert f"{row['rate']:.1%} of 20 images" in shown(at) and f"of 40: {points} points (95% interval" in shown(at)
+
+
+def test_levels_that_do_not_differ_are_said_not_to(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "prevalence", ds="wards", v_chart="By portable")
+    assert "No finding differs between levels beyond chance" in shown(at)
 
 
 def test_the_sidebar_narrows_to_a_site_and_the_words_say_so(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
