@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxrdash.index.levels import level_columns
 from cxrdash.labels.states import State
 from cxrdash.report.export import Export
 from cxrdash.report.small_cells import SMALLEST
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS = """
-SELECT image_id, study_id, patient_id, view, view_raw, sex, age_years, split, order_in_patient, width, height,
+SELECT image_id, study_id, patient_id, view, view_raw, sex, age_years, split, {further}order_in_patient, width, height,
        spacing_x_mm, spacing_y_mm, pattern, root, path
 FROM selected LEFT JOIN paths USING (image) ORDER BY image
 """
@@ -29,14 +30,16 @@ OLDEST_SHARED = 89  # years; above this an age identifies
 
 
 def cohort_table(asked: Export, *, words: bool = True) -> pd.DataFrame:
-    """Return one row per image of the cohort in the index's order: facts, file, one column per finding.
+    """Return one row per image of the cohort in the index's order: facts (further attributes among them), file,
+    one column per finding.
 
     Labels are the state's word (``words``), else the number training code is given (float, NaN where left
     out). ``path`` is the film's file, None where it is not on disk. A finding named as another column has
-    ' (finding)' behind its name. In a shareable export ids are replaced, paths left out, and ages above 89
-    and of children in whole years.
+    ' (finding)' behind its name. In a shareable export ids are replaced, paths and further attributes (sites,
+    years) left out, and ages above 89 and of children in whole years.
     """
-    table = asked.selection.table(_ROWS)
+    further, bound = level_columns(asked.index.attributes)
+    table = asked.selection.table(_ROWS.format(further=further), **bound)
     states = asked.index.dictionary[table["pattern"].to_numpy()] if len(table) else asked.index.dictionary[:0]
     roots = [str(root) for root in asked.index.roots]
     table["path"] = [
@@ -49,7 +52,7 @@ def cohort_table(asked: Export, *, words: bool = True) -> pd.DataFrame:
     for at, name in enumerate(asked.index.finding_names):
         column = f"{name} (finding)" if name.casefold() in base else name
         table[column] = values[states[:, at].astype(int)]
-    return _without_identifiers(table) if asked.shareable else table
+    return _without_identifiers(table.drop(columns=list(asked.index.attributes))) if asked.shareable else table
 
 
 def _values(asked: Export, *, words: bool) -> np.ndarray:
@@ -105,8 +108,8 @@ def _notes(asked: Export) -> list[str]:
     words = "Labels are the dataset's own states; the policy is not applied."
     if not asked.shareable:
         return [words]
-    return [words, f"Ids are replaced, paths left out, ages rounded and cut at {OLDEST_SHARED}; rows of single images "
-                   f"cannot hide groups of fewer than {SMALLEST}."]  # fmt: skip
+    replaced = f"Ids are replaced, paths and further attributes left out, ages rounded and cut at {OLDEST_SHARED}"
+    return [words, f"{replaced}; rows of single images cannot hide groups of fewer than {SMALLEST}."]
 
 
 def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:

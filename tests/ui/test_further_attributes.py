@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cxrdash.analysis import compute
@@ -13,6 +15,7 @@ from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
 from cxrdash.index.store import open_index
+from cxrdash.report.export import Export, export
 from cxrdash.ui import doors
 from tests.ui.conftest import nih_rows, write_nih
 from tests.ui.test_pages import app, headline, shown
@@ -139,3 +142,15 @@ def test_readers_errors_are_told_by_site(wards: Cache) -> None:
     found = attributes(index, ["f0.png", "f2.png", "f4.png"])
     assert found["site"] == {"f0.png": "North", "f2.png": "South", "f4.png": HOSTILE}
     assert found["portable"] == {"f0.png": "yes", "f2.png": "no", "f4.png": "no"}
+
+
+def test_an_export_holds_the_site_and_a_shareable_one_does_not(wards: Cache, tmp_path: Path) -> None:
+    index = open_index("wards", wards)
+    tables = {}
+    for shareable in (False, True):
+        asked = Export(index, Cohort(attributes=("site: South",)), shareable=shareable)
+        export(asked, ("csv",), tmp_path / str(shareable))
+        tables[shareable] = pd.read_csv(next((tmp_path / str(shareable)).rglob("cohort.csv")))
+    assert [len(table) for table in tables.values()] == [20, 20]
+    assert set(tables[False]["site"]) == {"South"} and set(tables[False]["portable"]) == {"yes", "no"}
+    assert not {"site", "portable"} & set(tables[True].columns)
