@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.attributes import attribute_title
 from cxrdash.index.draw import DrawnImage, details, films
 from cxrdash.index.store import Index
 from cxrdash.sources.mimic_reports import report_of
@@ -19,6 +20,7 @@ SECTIONS = ("indication", "comparison", "findings", "impression")
 _REPORT = """
 SELECT section, report FROM reports JOIN images USING (study) WHERE image = $image ORDER BY ALL
 """
+_FURTHER = "SELECT attribute, level FROM attributes WHERE image = $image"
 _STUDY = """
 SELECT other.image FROM images AS this JOIN images AS other USING (study)
 WHERE this.image = $image AND other.image <> $image
@@ -85,6 +87,15 @@ def metadata(index: Index, film: DrawnImage) -> tuple[tuple[str, str], ...]:
     if known.get("images_of_patient"):
         rows.append(("Images of the patient", f"{known['images_of_patient']:,.0f}"))
     return tuple(rows)
+
+
+def further_facts(index: Index, film: DrawnImage) -> tuple[tuple[str, str], ...]:
+    """Return what only this dataset says of its films (index.attributes), as pairs of a name and a text."""
+    if not index.attributes:
+        return ()
+    found = dict(index.rows(_FURTHER, {"image": film.image}))
+    titles = {name: attribute_title(name) for name in index.attributes}
+    return tuple((title[:1].upper() + title[1:], found[name]) for name, title in titles.items() if name in found)
 
 
 def report_text(index: Index, film: DrawnImage) -> tuple[tuple[str, str], ...]:

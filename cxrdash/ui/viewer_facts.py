@@ -10,7 +10,7 @@ import numpy as np
 from cxrdash.charts.theme import SERIES_COLOURS_DARK
 from cxrdash.errors import CxrdashError
 from cxrdash.index.draw import DrawnImage, film_path
-from cxrdash.index.film_facts import film_link, metadata, report_text, study_mates, timeline
+from cxrdash.index.film_facts import film_link, further_facts, metadata, report_text, study_mates, timeline
 from cxrdash.index.overlays import Overlay, overlays_of
 from cxrdash.index.store import Index
 from cxrdash.labels.states import State
@@ -51,7 +51,11 @@ def facts(index: Index, film: DrawnImage, *, hidden: bool) -> dict[str, Any]:
     around = timeline(index, film.image)
     names = () if hidden else (("Image", film.image_id), ("Study", film.study_id), ("Patient", film.patient_id))
     return {
-        "metadata": [*((name, text) for name, text in names if text), *metadata(index, film)],
+        "metadata": [
+            *((name, text) for name, text in names if text),
+            *metadata(index, film),
+            *(() if hidden else further_facts(index, film)),
+        ],
         "labels": _labels(index, film),
         "report": [] if hidden else [(name.capitalize(), text) for name, text in report_text(index, film)],
         "mates": [entry(index, mate, hidden=hidden) for mate in study_mates(index, film.image)],

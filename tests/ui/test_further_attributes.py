@@ -14,9 +14,11 @@ from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.draw import films
 from cxrdash.index.store import open_index
 from cxrdash.report.export import Export, export
 from cxrdash.ui import doors
+from cxrdash.ui.viewer_facts import facts
 from tests.ui.conftest import nih_rows, write_nih
 from tests.ui.test_pages import app, headline, shown
 
@@ -154,3 +156,11 @@ def test_an_export_holds_the_site_and_a_shareable_one_does_not(wards: Cache, tmp
     assert [len(table) for table in tables.values()] == [20, 20]
     assert set(tables[False]["site"]) == {"South"} and set(tables[False]["portable"]) == {"yes", "no"}
     assert not {"site", "portable"} & set(tables[True].columns)
+
+
+def test_the_viewer_tells_the_site_unless_names_are_hidden(wards: Cache) -> None:
+    index = open_index("wards", wards)
+    (film,) = films(index, [int(index.rows("SELECT image FROM images WHERE image_id = 'f2.png'")[0][0])])
+    told = dict(facts(index, film, hidden=False)["metadata"])
+    assert (told["Site"], told["Portable"]) == ("South", "no")
+    assert "Site" not in dict(facts(index, film, hidden=True)["metadata"])
