@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +20,7 @@ from cxrdash.reviews.store import ReviewStore
 from cxrdash.ui.review_board import Sitting
 from tests.reviews.invented import DEEP
 from tests.ui.conftest import nih_rows, write_nih
-from tests.ui.watching import ROOT, Server, Tab
+from tests.ui.watching import Server, Tab
 
 pytestmark = pytest.mark.browser
 FILMS = 240
@@ -127,10 +124,12 @@ def test_presses_give_marks_on_the_films_that_were_on_screen(server: Server, chr
 def test_faster_presses_than_anyone_can_look_mark_no_unseen_film(server: Server, chromium: Any) -> None:
     tab = Tab(chromium, server.url)
     session_id = begin(tab, "hasty")
+    began = time.monotonic()
     for _ in range(60):
         tab.page.keyboard.press("1")
         tab.page.wait_for_timeout(100)
-    assert all_saved(tab) == len(kept(server.cache, session_id, "hasty")) < 30
+    seconds = time.monotonic() - began  # a busy machine presses slower
+    assert 0 < all_saved(tab) == len(kept(server.cache, session_id, "hasty")) <= seconds / 0.3 + 1
     store = ReviewStore(server.cache.reviews)
     assert all(spent(event) >= 0.3 for event in store.events(session_id, "hasty"))
     tab.close()
@@ -319,18 +318,11 @@ def test_a_mark_on_its_way_when_the_server_dies_arrives_at_the_next_one(many: Ca
     film = looked(tab)
     tab.page.keyboard.press("3")
     assert value(tab, "waiting") == "1"
-    again = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-        cwd=ROOT, env={**os.environ, "CXRDASH_CACHE": str(many.root)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        tab.page.wait_for_timeout(12_000)
-        tab.page.reload()  # a new server knows no names; the tab kept the mark
-        assert sit_down(tab, "patient") == session_id
-        assert all_saved(tab) == 1
-        assert kept(many, session_id, "patient") == {film: "wrong"}
-    finally:
-        again.terminate()
-        again.wait(20)
-        tab.close()
+    server.start(port)
+    tab.page.wait_for_timeout(3000)  # the tab may find the new server by itself
+    tab.page.reload()  # a new server knows no names; the tab kept the mark
+    assert sit_down(tab, "patient") == session_id
+    assert all_saved(tab) == 1
+    assert kept(many, session_id, "patient") == {film: "wrong"}
+    tab.close()
+    server.stop()
