@@ -140,7 +140,7 @@ def test_a_tile_opens_the_film_large_and_the_link_keeps_it(chromium: Any, small_
 def test_the_link_always_names_the_dataset(chromium: Any, small_server: Any) -> None:
     tab = Tab(chromium, small_server.url)
     tab.open("patients")
-    tab.page.wait_for_url("**/patients?ds=*", timeout=10_000)
+    tab.page.wait_for_url("**/patients?ds=*", timeout=30_000)
     named = tab.page.url.partition("ds=")[2].partition("&")[0]
     assert named and tab.page.locator(".st-key-ds input").input_value() == named
     tab.close()

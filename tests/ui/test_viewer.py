@@ -154,7 +154,7 @@ def test_dragging_the_window_asks_nothing_of_the_server_until_release(chromium: 
     eventually(lambda: picture(tab) != before, tab.page)
     assert "v_c" not in parameters(tab)
     tab.page.mouse.up()
-    tab.page.wait_for_url("**v_c=*", timeout=10_000)
+    tab.page.wait_for_url("**v_c=*", timeout=30_000)
     tab.close()
     assert tab.faults == []
 
