@@ -9,7 +9,7 @@ from cxrdash.analysis.logic import contradictions
 from cxrdash.analysis.prevalence import prevalence
 from cxrdash.analysis.review_error import review_error
 from cxrdash.analysis.second_opinion import second_opinion
-from cxrdash.analysis.shortcut import shortcut_probe
+from cxrdash.analysis.shortcut import feature_words, shortcut_probe
 from cxrdash.analysis.simpson import simpson
 from cxrdash.analysis.strata import strata, stratum_words
 from cxrdash.index.selection import counted
@@ -147,15 +147,15 @@ def shortcut(asked: Asked) -> Iterator[Row]:
     """Can labels be guessed without the film?"""
     table = shortcut_probe(asked.index, asked.cohort, policy=asked.policy)
     table = table[table["finding"].isin(asked.findings) & table["auc"].notna()].sort_values("auc", ascending=False)
-    limit = asked.limit("shortcut_auc")
+    limit, told = asked.limit("shortcut_auc"), feature_words(asked.index)
     over = table[table["low"] > limit]
     for row in over.itertuples():
-        yield Row("strata.shortcut", "caution", f"{row.finding} is guessed from view, sex, age and film size alone "
+        yield Row("strata.shortcut", "caution", f"{row.finding} is guessed from {told} alone "
                   f"(area under the curve {row.auc:.2f}, {row.low:.2f}–{row.high:.2f}).", "strata", float(row.auc),
                   limit, f"{row.positive_patients:,} positive patients", "METHODS 4.7", row.finding)  # fmt: skip
     if over.empty and len(table):
         best = table.iloc[0]
-        yield Row("strata.shortcut", "pass", f"View, sex, age and film size alone guess no finding well: "
+        yield Row("strata.shortcut", "pass", f"{told[:1].upper()}{told[1:]} alone guess no finding well: "
                   f"{best['finding']} best, {best['auc']:.2f}.", "strata", float(best["auc"]), limit)  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How well a label can be guessed without looking at the film: from view, sex, age and film size alone."""
+"""How well a label can be guessed without looking at the film: from view, sex, age, film size and the like alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from cxrdash.analysis.intervals import auc_interval
 from cxrdash.analysis.registry import as_policy, statistic
-from cxrdash.errors import CxrdashError
+from cxrdash.errors import CxrdashError, shown
+from cxrdash.index.attributes import attribute_title
 from cxrdash.index.cohort import Cohort
+from cxrdash.index.levels import further_attributes, level_columns
 from cxrdash.index.selection import select
 from cxrdash.index.store import Index
 from cxrdash.labels.policies import Policy
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEATURES = ("view", "sex", "age", "size")
+LEAVES_NO_TRACE = ("label_method",)  # who labelled a film shows in the labels, never in the film
 MOST_SIZES = 12
 FEWEST = 20  # positive images, and others; below it no model is fitted
 _COLUMNS = """
 SELECT CASE WHEN patient IS NULL THEN -1 - image ELSE patient END AS grouped, pattern,
        list_position($views, view)::INTEGER AS view, list_position($sexes, sex)::INTEGER AS sex,
        coalesce(floor(age_years / 5) * 5 + 2, -1)::INTEGER AS age,
-       coalesce(width, 0)::BIGINT * 100000 + coalesce(height, 0) AS size, count(*)::BIGINT AS images
+       coalesce(width, 0)::BIGINT * 100000 + coalesce(height, 0) AS size, {further}count(*)::BIGINT AS images
 FROM selected GROUP BY ALL ORDER BY ALL
 """
 _PROBE = {
@@ -37,15 +40,15 @@ _PROBE = {
 
 @statistic(
     "Guessing labels from metadata alone",
-    method="logistic regression on view, sex, age and film size; area under the ROC curve among held-out "
-    "patients, mean of the folds; Hanley-McNeil interval with patients as n, METHODS 3.5 and 4.7",
+    method="logistic regression on view, sex, age, film size and what the dataset says beyond; area under the ROC "
+    "curve among held-out patients, mean of the folds; Hanley-McNeil interval with patients as n, METHODS 3.5 and 4.7",
 )
 def shortcut_probe(
     index: Index,
     cohort: Cohort | None = None,
     *,
     policy: Policy | str = "as_is",
-    features: tuple[str, ...] = FEATURES,
+    features: tuple[str, ...] = (),
     folds: int = 5,
     seed: int = 1,
 ) -> pd.DataFrame:
@@ -53,19 +56,34 @@ def shortcut_probe(
 
     0.5 is guessing. A high value says that view, sex, age or size carry the label, so that an image model
     may score well on this dataset without reading the lungs; it does not say that any model does so. NaN
-    with a ``note`` where there are too few positive or other images. Folds are by patient.
+    with a ``note`` where there are too few positive or other images. Folds are by patient. ``features`` are view,
+    sex, age and size, and what this dataset says beyond (site, year); all of them where none is named.
     """
     import pandas as pd
 
-    unknown = [name for name in features if name not in FEATURES]
-    if unknown or not features:
-        raise CxrdashError(f"'{', '.join(unknown)}' is nothing to guess from.", f"Known: {', '.join(FEATURES)}.")
+    known = features_of(index)
+    if unknown := [name for name in features if name not in known]:
+        raise CxrdashError(
+            f"'{', '.join(map(shown, unknown))}' is nothing to guess from.", f"Known: {', '.join(known)}."
+        )
+    features = features or known
     if not 2 <= folds <= 20:
         raise CxrdashError(f"{folds} folds cannot be made.", "Ask for 2 to 20.")
     chosen = as_policy(policy)
     rows = _read(index, cohort, features, folds, seed)
     table = pd.DataFrame(list(_probes(index, rows, chosen, folds)), columns=list(_PROBE)[:-1])
     return table.assign(features=", ".join(features), policy=str(chosen))[list(_PROBE)].astype(_PROBE)
+
+
+def features_of(index: Index) -> tuple[str, ...]:
+    """Return what a label of this dataset may be guessed from."""
+    return (*FEATURES, *(name for name in further_attributes(index) if name not in LEAVES_NO_TRACE))
+
+
+def feature_words(index: Index) -> str:
+    """Return these features in words: 'view, sex, age, film size and site'."""
+    names = ["film size" if name == "size" else attribute_title(name) for name in features_of(index)]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,12 @@ class _Rows:
 
 def _read(index: Index, cohort: Cohort | None, features: tuple[str, ...], folds: int, seed: int) -> _Rows:
     selection = select(index, cohort)
-    found = selection.arrays(_COLUMNS, views=list(index.levels("view")), sexes=list(index.levels("sex")))
+    more = tuple(name for name in features if name not in FEATURES)
+    further, bound = level_columns(more)
+    known = {"views": list(index.levels("view")), "sexes": list(index.levels("sex"))}
+    found = selection.arrays(_COLUMNS.format(further=further), **known, **bound)
+    for name in more:
+        found[name] = np.unique(found[name].astype(str), return_inverse=True)[1]
     number, group = np.unique(found["grouped"], return_inverse=True)
     fold_of = np.random.default_rng(seed).permutation(len(number)) % folds
     found["size"] = _commonest(found["size"], found["images"])

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cxrdash import charts
 from cxrdash.analysis.pairs import positive_text
+from cxrdash.analysis.shortcut import feature_words
 from cxrdash.analysis.strata import stratum_words
 from cxrdash.index.attributes import attribute_title
 from cxrdash.index.cohort import Cohort
@@ -188,9 +189,9 @@ def probe(now: Frame) -> pd.DataFrame:
     )
     show.chart(charts.probe_dots(rows, now.look), "h_probe", alt=said)
     st.caption(
-        "A logistic model is told the view, sex, age and size of the film, never the film, and ranks images of "
-        "patients it has not seen. A high value means that these carry the label here: an image model can score well "
-        "without reading the lungs. It does not mean that any model does so, and 0.5 does not exclude other shortcuts."
+        f"A logistic model is told {safe(feature_words(now.index))}, never the film, and ranks images of patients it "
+        "has not seen. A high value means that these carry the label here: an image model can score well without "
+        "reading the lungs. It does not mean that any model does so, and 0.5 does not exclude other shortcuts."
     )
     return table
 

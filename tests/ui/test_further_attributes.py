@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxrdash.analysis import compute
+from cxrdash.analysis import compute, shortcut
 from cxrdash.analysis.review_marks import attributes
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
@@ -164,3 +164,15 @@ def test_the_viewer_tells_the_site_unless_names_are_hidden(wards: Cache) -> None
     told = dict(facts(index, film, hidden=False)["metadata"])
     assert (told["Site"], told["Portable"]) == ("South", "no")
     assert "Site" not in dict(facts(index, film, hidden=True)["metadata"])
+
+
+def test_the_probe_is_told_the_site_but_not_who_labelled(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = open_index("wards", wards)
+    told = compute("shortcut_probe", index, Cohort()).set_index("finding").loc["Effusion"]
+    blind = compute("shortcut_probe", index, Cohort(), features=("view", "sex")).set_index("finding").loc["Effusion"]
+    assert told["features"] == "view, sex, age, size, portable, site"
+    assert told["auc"] > 0.7 and blind["auc"] == pytest.approx(0.5)
+    at = app(wards, monkeypatch, "strata", ds="wards", h_view="From metadata alone")
+    assert "told view, sex, age, film size, portable and site, never the film" in shown(at)
+    monkeypatch.setattr(shortcut, "further_attributes", lambda _: ["label_method", "study_year"])
+    assert shortcut.feature_words(index) == "view, sex, age, film size and year"
