@@ -176,3 +176,9 @@ def test_the_probe_is_told_the_site_but_not_who_labelled(wards: Cache, monkeypat
     assert "told view, sex, age, film size, portable and site, never the film" in shown(at)
     monkeypatch.setattr(shortcut, "further_attributes", lambda _: ["label_method", "study_year"])
     assert shortcut.feature_words(index) == "view, sex, age, film size and year"
+
+
+def test_a_dataset_compared_that_does_not_tell_the_site_is_named(wards: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = app(wards, monkeypatch, "compare", ds="wards", cmp_others="nih", attribute=["site: South"])
+    assert not at.exception
+    assert "NIH ChestX-ray14 does not tell the site of its images" in shown(at).replace("\\", "")
