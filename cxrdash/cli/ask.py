@@ -78,8 +78,12 @@ def _counted(chosen: Statistic, options: dict[str, Any], index: Index) -> Iterat
 
 
 def warnings(index: Index, cohort: Cohort) -> Iterator[str]:
-    """Return sentences about parts, views and sexes of a cohort that no image of the dataset has."""
-    for column, wanted in (("split", cohort.splits), ("view", cohort.views), ("sex", cohort.sexes)):
+    """Return sentences about parts, views, sexes and further attributes of a cohort that no image has."""
+    from cxrdash.index.attributes import by_name
+
+    further = {name: levels for name, levels in by_name(cohort.attributes).items() if name in index.attributes}
+    wanted_by = {"split": cohort.splits, "view": cohort.views, "sex": cohort.sexes} | further
+    for column, wanted in wanted_by.items():
         occurring = index.levels(column)
         for value in wanted:
             if value not in occurring:

@@ -10,6 +10,7 @@ import pytest
 
 from cxrdash.analysis import compute, shortcut
 from cxrdash.analysis.review_marks import attributes
+from cxrdash.cli import main
 from cxrdash.config import Cache
 from cxrdash.errors import CxrdashError
 from cxrdash.index.build import Request, build_index
@@ -182,3 +183,15 @@ def test_a_dataset_compared_that_does_not_tell_the_site_is_named(wards: Cache, m
     at = app(wards, monkeypatch, "compare", ds="wards", cmp_others="nih", attribute=["site: South"])
     assert not at.exception
     assert "NIH ChestX-ray14 does not tell the site of its images" in shown(at).replace("\\", "")
+
+
+def test_the_command_line_warns_of_a_site_that_does_not_occur(wards: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ["--cache", str(wards.root), "stat", "prevalence", "wards", "--format", "csv", "--attribute"]
+    assert main([*ask, "site: South"]) == 0
+    assert ",20," in capsys.readouterr().out
+    assert main([*ask, "site: Nowhere"]) == 0
+    assert "No image of wards has site 'Nowhere'; these occur: " in capsys.readouterr().err
+    assert main([*ask, "ward: 3"]) == 2
+    assert "wards does not tell the ward of its images." in capsys.readouterr().err
+    assert main([*ask, "ward"]) == 2
+    assert "'ward' is no condition on an attribute." in capsys.readouterr().err
