@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxrdash.cli.ask import stamp, warnings
+from cxrdash.cli.doubts import doubts
 from cxrdash.cli.faults import as_misuse
 from cxrdash.cli.options import cohort_of
 from cxrdash.cli.output import say, write_table
@@ -33,11 +34,17 @@ def sample(arguments: argparse.Namespace, cache: Cache) -> int:
     cohort = cohort_of(arguments)
     index = open_index(arguments.dataset, cache)
     selection = select(index, cohort)
-    with as_misuse():
-        drawn = draw(selection, arguments.n, seed=arguments.seed, one_per_patient=bool(arguments.per_patient))
+    if arguments.scores:
+        found = doubts(arguments, index, cohort)
+        drawn, how = found.drawn, found.how
+    else:
+        found = None
+        with as_misuse():
+            drawn = draw(selection, arguments.n, seed=arguments.seed, one_per_patient=bool(arguments.per_patient))
+        how = f"{len(drawn.films):,} of {drawn.of:,} {drawn.frame}, seed {drawn.seed}"
     paths = [_path(index, film) for film in drawn.films]
-    write_table(_rows(drawn, paths), arguments.format)
-    how = f"{len(drawn.films):,} of {drawn.of:,} {drawn.frame}, seed {drawn.seed}"
+    rows = _rows(drawn, paths)
+    write_table(rows.assign(score=list(found.scores)) if found else rows, arguments.format)
     say("", *warnings(index, cohort), f"{how}: {selection.sentence()}", stamp(index))
     if missing := paths.count(None):
         say(f"{missing:,} of these images have no file on disk; --on-disk draws among those that have.")

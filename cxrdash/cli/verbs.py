@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cxrdash.cli.doubts import add_scores
 from cxrdash.cli.options import add_attachments, add_cohort, add_format, positive_float, positive_int
 from cxrdash.cli.parser import Parser, Verb
 
@@ -78,6 +79,7 @@ def _sample(parser: Parser) -> None:
         help="1: one image a patient (default); 0: any image",
     )
     parser.add_argument("--contact-sheet", metavar="OUT.png", type=_png, help="also draw the films on one picture")
+    add_scores(parser)
     add_cohort(parser)
     add_format(parser)
 
@@ -264,8 +266,11 @@ VERBS = (
     Verb(
         "sample",
         "draw random images of a cohort",
-        "The same seed draws the same images on any machine.",
-        ("sample nih --labels 'Pneumothorax AND NOT Effusion' -n 32 --seed 1 --on-disk --contact-sheet out.png",),
+        "The same seed draws the same images on any machine. With --scores: the films that a model doubts.",
+        (
+            "sample nih --labels 'Pneumothorax AND NOT Effusion' -n 32 --seed 1 --on-disk --contact-sheet out.png",
+            "sample nih --scores model.csv --finding Effusion --doubt positive_low -n 50",
+        ),
         _sample,
         "cxrdash.cli.sample:sample",
     ),

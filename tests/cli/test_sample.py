@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
 
@@ -56,3 +58,38 @@ def test_a_label_that_is_not_there_is_misuse(tiny):
 def test_an_empty_cohort_is_an_empty_table(tiny):
     shown = tiny("sample", "tiny", "--patient", "nobody", "--json")
     assert shown.code == 0 and json.loads(shown.out) == [] and "0 of 0 patients" in shown.err
+
+
+@pytest.fixture
+def scores(tiny, tmp_path) -> Path:
+    """A table that scores every image of the dataset by its place among their sorted names."""
+    names = sorted(row["image_id"] for row in json.loads(tiny("sample", "tiny", "--per-patient", "0", "--json").out))
+    path = tmp_path / "model.csv"
+    path.write_text("image,Effusion,p\n" + "".join(f"{name},{at / 10},{-at}\n" for at, name in enumerate(names)))
+    return path
+
+
+def test_films_a_model_doubts_come_in_the_order_of_their_scores(tiny, scores):
+    shown = tiny("sample", "tiny", "--scores", scores, "--finding", "effusion", "--doubt", "high", "-n", "2", "--json")
+    rows = json.loads(shown.out)
+    assert [row["score"] for row in rows] == [0.5, 0.4] and drawn(shown) == sorted(drawn(shown), reverse=True)
+    assert "the 2 most doubtful of 6 images with a score (high, Effusion)" in shown.err
+    assert "6 of 6 rows name an image" in shown.err and "no error rate" in shown.err
+    lowest = tiny("sample", "tiny", "--scores", scores, "--score", "p", "--finding", "Effusion", "--json")
+    assert all("Effusion" in row["positive"] for row in json.loads(lowest.out)) and json.loads(lowest.out)
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    ((), 2, "--scores needs to know what the score is of. Add --finding NAME."),
+    (("--finding", "Effusio"), 2, "Effusion"),
+    (("--finding", "Mass"), 2, "model.csv has no column of scores 'Mass'. --score may be: Effusion, p."),
+    (("--finding", "Effusion", "--score", "q"), 2, "model.csv has no column of scores 'q'."),
+])  # fmt: skip
+def test_scores_that_cannot_be_meant_are_misuse(tiny, scores, words, code, said):
+    shown = tiny("sample", "tiny", "--scores", scores, *words)
+    assert shown.code == code and said in " ".join(shown.err.split())
+
+
+def test_scores_that_are_not_there_are_told(tiny, tmp_path):
+    shown = tiny("sample", "tiny", "--scores", tmp_path / "none.csv", "--finding", "Effusion")
+    assert shown.code == 1 and "none.csv cannot be read: No such file or directory." in shown.err
