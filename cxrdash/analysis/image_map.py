@@ -36,7 +36,6 @@ FROM images SEMI JOIN selected USING (image)
 _TITLES = {"split": "part", "age_band": "age"}
 _LEVELS = "SELECT {levels}coalesce(patient::BIGINT, -1 - image::BIGINT) AS person FROM selected"
 _SHARES = ("what", "rate", "low", "high", "of")
-_NAMES = "SELECT image_id FROM images SEMI JOIN selected USING (image)"
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def image_map(index: Index, cohort: Cohort, places: pd.DataFrame, finding: str, 
     placed = found.join(known, how="inner")
     points = placed.sort_values("sample_key").head(MOST_POINTS)
     narrowed = cohort.narrow(Cohort(labels=positive_text([finding], policy)))
-    positive = select(index, narrowed).arrays(_NAMES)["image_id"]
+    positive = select(index, narrowed).image_ids()
     points = points.assign(positive=points.index.isin(positive)).drop(columns="sample_key").reset_index()
     return ImageMap(finding, points, len(placed))
 

@@ -23,7 +23,6 @@ BLANK = ("", "nan", "none", "null", "na")
 SEPARATORS = ",;\t"
 TRIED = 500  # rows by which the column of identifiers and the rule that reads it are found
 FIRST_ROW = 2  # as a spreadsheet counts: the header is row 1
-_IDENTIFIERS = "SELECT image_id FROM images SEMI JOIN selected USING (image)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _keys(index: Index, rule: str) -> pd.Series:
     """The images by their key; a key of several images names none of them."""
     import pandas as pd
 
-    images = select(index).arrays(_IDENTIFIERS)["image_id"]
+    images = select(index).image_ids()
     keys = pd.Series(images, index=[_rules(index)[rule](str(image)) for image in images])
     return keys[~keys.index.duplicated(keep=False)]
 
@@ -119,7 +118,7 @@ def _identifiers(index: Index, table: pd.DataFrame, name: str) -> tuple[str, str
     first = ", ".join(f"{shown(column, 30)}: {shown(table[column].iloc[0], 40)}" for column in table.columns[:6])
     raise CxrdashError(
         f"No column of {name} names images of {index.dataset}.",
-        f"One must hold identifiers such as {shown(select(index).arrays(_IDENTIFIERS)['image_id'][0])}.",
+        f"One must hold identifiers such as {shown(select(index).image_ids()[0])}.",
         details=(f"Its first row: {first}",),
     )
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Doubt = Literal["positive_low", "other_high", "high", "low"]
-_IDENTIFIERS = "SELECT image_id FROM images SEMI JOIN selected USING (image)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def doubted(index: Index, cohort: Cohort, scores: pd.Series, *, finding: str, do
     asked = {"positive_low": _labelled(index, finding), "other_high": _labelled(index, finding, positive=False)}
     if doubt in asked:
         cohort = cohort.narrow(Cohort(labels=asked[doubt]))
-    images = select(index, cohort).arrays(_IDENTIFIERS)["image_id"]
+    images = select(index, cohort).image_ids()
     values = scores[scores.notna() & scores.index.isin(images)].sort_index()
     first = values.sort_values(ascending=doubt in ("positive_low", "low"), kind="stable").head(most)
     return Doubted(tuple(first.index), tuple(float(value) for value in first), len(values))

@@ -26,6 +26,6 @@ def _import_gdcm() -> None:
 
 _import_gdcm()
 
-import pydicom  # noqa: E402
+import pydicom  # noqa: E402 - only once gdcm is in
 
 __all__ = ["pydicom"]

@@ -144,7 +144,8 @@ def films(index: Index, images: Iterable[int]) -> tuple[DrawnImage, ...]:
 
 def _film(index: Index, *row: Any) -> DrawnImage:
     *caption, pattern, root, path = row
-    return DrawnImage(*caption, root=root, path=path, states=_states(index, pattern))  # type: ignore[misc]
+    values: tuple[Any, ...] = (*caption, root, path, _states(index, pattern))
+    return DrawnImage(*values)
 
 
 def _states(index: Index, pattern: int) -> tuple[tuple[str, State], ...]:

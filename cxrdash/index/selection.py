@@ -136,6 +136,10 @@ class Selection:
         """Run a statement over `selected` and return its rows."""
         return self.index.rows(self.statement(sql), self.parameters(extra))
 
+    def image_ids(self) -> np.ndarray:
+        """Return the identifiers of the cohort's images, in no particular order."""
+        return self.arrays("SELECT image_id FROM images SEMI JOIN selected USING (image)")["image_id"]
+
     @cached_property
     def counts(self) -> dict[str, int]:
         """Images, studies and patients of the cohort, and images whose file is on disk."""
