@@ -130,8 +130,8 @@ def pocket(index: Index, inside: tuple[str, ...], rest: tuple[str, ...], policy:
     """Return what sets some images apart from others: one row per finding and per level of an attribute.
 
     Columns: ``what``, ``share_inside`` and ``share_rest`` (of the images), ``inside_n`` and ``rest_n`` (images
-    counted), and the 95% interval inside, ``low`` to ``high``, patients as clusters. The largest difference
-    stands first.
+    counted), and the 95% interval inside, ``low`` to ``high``, patients as clusters. NaN where a policy counts
+    no image. The largest difference stands first.
     """
     import pandas as pd
 
@@ -141,10 +141,11 @@ def pocket(index: Index, inside: tuple[str, ...], rest: tuple[str, ...], policy:
         "share_inside": first["rate"], "low": first["low"], "high": first["high"], "inside_n": first["of"],
         "share_rest": second["rate"], "rest_n": second["of"],
     })  # fmt: skip
-    # A level that one side does not have is one of which it has none.
+    # A level that one side does not have is one of which it has none; a share of no images stays undefined.
     for side, images in (("inside", inside), ("rest", rest)):
+        absent = table[f"{side}_n"].isna()
+        table.loc[absent, f"share_{side}"] = 0.0 if images else np.nan
         table[f"{side}_n"] = table[f"{side}_n"].fillna(len(images)).astype(int)
-        table[f"share_{side}"] = table[f"share_{side}"].fillna(0.0 if images else np.nan)
     apart = (table["share_inside"] - table["share_rest"]).abs()
     return table.loc[apart.sort_values(ascending=False, kind="stable").index].rename_axis("what").reset_index()
 

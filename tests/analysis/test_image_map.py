@@ -125,6 +125,20 @@ def test_a_pocket_is_told_by_what_sets_it_apart(nih: Index) -> None:
     assert table["share_inside"].between(0, 1).all() and table["share_rest"].between(0, 1).all()
 
 
+def test_a_share_of_no_images_is_undefined_and_a_level_that_is_absent_is_none(tmp_path: Path) -> None:
+    states = {1: State.UNCERTAIN, 2: State.POSITIVE, 3: State.NEGATIVE}
+    rows = [
+        chexpert_row(patient, states={"Edema": state}, sex="Female" if patient == 1 else "Male")
+        for patient, state in states.items()
+    ]
+    index = indexed(write_chexpert(tmp_path / "chexpert", rows), "chexpert")
+    names = [str(name) for name in index.arrays("SELECT image_id FROM images ORDER BY image_id")["image_id"]]
+    table = pocket(index, (names[0],), tuple(names[1:]), Policy.parse("U-Ignore")).set_index("what")
+    assert np.isnan(table.loc["Edema", "share_inside"]) and table.loc["Edema", "inside_n"] == 0
+    assert table.loc["Edema", "share_rest"] == 0.5
+    assert (table.loc["sex: M", "share_inside"], table.loc["sex: M", "inside_n"]) == (0.0, 1)
+
+
 def test_a_pocket_of_everything_has_nothing_beside_it(nih: Index) -> None:
     table = pocket(nih, tuple(places(0).index), (), Policy()).set_index("what")
     assert np.isnan(table.loc["Effusion", "share_rest"]) and table.loc["Effusion", "rest_n"] == 0
